@@ -1,0 +1,54 @@
+# Everything runs from here; `make` alone lists it. Needs Python 3.11+ and nothing else: set-up installs the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+# Knobs of `make demo`.
+export ITEMS SEGMENTS WRITES_PER_SECOND SEED
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo local test lint check format lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## install Python packages and the local engines (once; the other targets do it by themselves)
+
+$(READY): requirements.lock infra/local/install.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "tableferry needs Python 3.11 or newer, and $(PYTHON) is older: make PYTHON=python3.13 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m infra.local.install
+	@touch $@
+
+demo: $(READY) ## migrate a real table under live writes on this machine (ITEMS= SEGMENTS= WRITES_PER_SECOND= SEED=)
+	@$(BIN)/python -m infra.local.demo
+
+local: $(READY) ## keep a local AWS up with a migration deployed, and print how to use it
+	@$(BIN)/python -m infra.local.playground
+
+test: $(READY) ## run all tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY) ## check style, types and the one direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test ## all that CI runs
+
+format: $(READY) ## lay the code out
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## pin every package anew, from pyproject.toml
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check ".[local,dev]"
+	build/lock/bin/python -m pip freeze --exclude tableferry > requirements.lock
+
+clean: ## remove what set-up and the tools made
+	rm -rf $(VENV) .engines build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
