@@ -1,0 +1,18 @@
+"""How long to wait before the next try: exponential, with full jitter, so that clients do not come back together."""
+
+from collections.abc import Callable, Iterator
+
+TRIES = 8
+FIRST_SECONDS = 0.05
+MOST_SECONDS = 5.0
+
+
+def delays(random: Callable[[], float], *, tries: int = TRIES) -> Iterator[float]:
+    """Yield the seconds to wait before each further try, `tries - 1` of them.
+
+    Args:
+        random: returns a number from 0 to 1, such as `random.random`.
+        tries: how often the call is made in all.
+    """
+    for attempt in range(tries - 1):
+        yield random() * min(MOST_SECONDS, FIRST_SECONDS * 2.0**attempt)

@@ -1,0 +1,117 @@
+"""The input: one model for the deployed settings, the execution's overrides and the command line."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tasks.core.errors import Refused
+
+TABLE_NAME_PATTERN = r"^[a-zA-Z0-9_.-]{3,255}$"  # DynamoDB, "Naming rules"
+MIGRATION_NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"  # fits into every resource's name
+MAX_SEGMENTS = 10_000  # a Distributed Map's limit of children side by side
+
+
+class Migration(BaseModel):
+    """The settings of one migration, as deployed or as overridden by an execution's input."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    migration: str = Field(pattern=MIGRATION_NAME_PATTERN)
+    """Names the stack, its resources and the pointer `/tableferry/<migration>/active-table`."""
+
+    source_table: str = Field(pattern=TABLE_NAME_PATTERN)
+    target_table: str = Field(pattern=TABLE_NAME_PATTERN)
+
+    replica_regions: tuple[str, ...] = ()
+    """Regions that get a replica of the target, besides the one it is in."""
+
+    version_attribute: str | None = Field(default=None, min_length=1, max_length=255)
+    """A number that grows with every write of an item (such as `updatedAt`).
+
+    With it a page also replaces an older item; without it a page only inserts what is absent, which is always safe.
+    """
+
+    approval: Literal["required", "automatic"] = "required"
+    """`automatic` cuts over without asking once the proof is green."""
+
+    total_segments: int | None = Field(default=None, strict=True, ge=1, le=MAX_SEGMENTS)
+    """Slices of the parallel scan; from the table's size when not given."""
+
+    max_concurrency: int = Field(default=40, strict=True, ge=1, le=MAX_SEGMENTS)
+    """Segments that are scanned at the same time."""
+
+    settle_seconds: int = Field(default=30, strict=True, ge=1, le=3600)
+    """How long the source's stream must have been enabled before the first page is read."""
+
+    quiet_seconds: int = Field(default=60, strict=True, ge=1, le=86_400)
+    """How long the source must have had no write, after the cut-over, before the replicator goes."""
+
+    @model_validator(mode="after")
+    def _tables_and_regions_differ(self) -> Self:
+        if self.source_table == self.target_table:
+            raise ValueError("source_table and target_table are the same table; name another target")
+        if len(set(self.replica_regions)) != len(self.replica_regions):
+            raise ValueError("replica_regions names a region twice; name each once")
+        return self
+
+
+DEPLOYED_FIELDS = ("migration", "source_table", "target_table", "version_attribute")
+"""Roles, mappings and the conflict rule are made for these: another value needs another deployment."""
+
+
+def parse_migration(settings: Mapping[str, Any]) -> Migration:
+    """Check settings.
+
+    Raises:
+        Refused: with every field that is wrong, by name, and why.
+    """
+    try:
+        return Migration.model_validate(dict(settings))
+    except ValidationError as error:
+        raise Refused(_in_words(error)) from None
+
+
+def apply_overrides(deployed: Migration, execution_input: object) -> Migration:
+    """Return the deployed settings with the execution's input laid over them.
+
+    `{}` and the console's sample input (`{"Comment": "…"}` alone) change nothing.
+
+    Raises:
+        Refused: for input that is no object, unknown fields, bad values, and fields fixed by the deployment.
+    """
+    if not isinstance(execution_input, Mapping):
+        raise Refused(
+            f"the execution's input is a JSON {_json_type(execution_input)}, which holds no settings; "
+            "start it with an object: {} for the deployed settings, or fields of the migration to override"
+        )
+    overrides = {} if set(execution_input) == {"Comment"} else dict(execution_input)
+    fixed = [name for name in DEPLOYED_FIELDS if name in overrides and overrides[name] != getattr(deployed, name)]
+    if fixed:
+        raise Refused(
+            f"{_listed(fixed)} can not be overridden: the deployed roles, mappings and conflict rule are made for "
+            f"{', '.join(f'{name}={getattr(deployed, name)!r}' for name in fixed)}; "
+            "leave it out, or deploy a migration with the other value"
+        )
+    return parse_migration({**deployed.model_dump(), **overrides})
+
+
+def _in_words(error: ValidationError) -> str:
+    unknown = [str(line["loc"][0]) for line in error.errors() if line["type"] == "extra_forbidden"]
+    problems = []
+    if unknown:
+        problems.append(f"unknown field {_listed(unknown)}; the fields are {', '.join(Migration.model_fields)}")
+    for line in error.errors(include_url=False, include_context=False):
+        if line["type"] == "extra_forbidden":
+            continue
+        where = ".".join(str(part) for part in line["loc"])
+        problems.append(f"{where}: {line['msg']}" if where else line["msg"].removeprefix("Value error, "))
+    return "; ".join(problems)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(repr(name) for name in names)
+
+
+def _json_type(value: object) -> str:
+    return {list: "array", str: "string", bool: "boolean", int: "number", float: "number"}.get(type(value), "null")

@@ -1,0 +1,57 @@
+"""A batch of stream records, and where it is taken up again after a failure."""
+
+from typing import Any
+
+from tasks.core.change import first_unapplied, parse_changes
+from tasks.core.conflict import Change, last_per_key
+from tasks.core.item import KeySchema, without_legacy_attributes
+
+SCHEMA = KeySchema("pk", "S")
+
+
+def record(pk: str, number: int, old: dict[str, Any] | None, new: dict[str, Any] | None) -> dict[str, Any]:
+    images = {"OldImage": old, "NewImage": new}
+    return {
+        "eventName": "MODIFY",
+        "dynamodb": {
+            "Keys": {"pk": {"S": pk}},
+            "SequenceNumber": str(number),
+            **{name: image for name, image in images.items() if image is not None},
+        },
+    }
+
+
+def change(pk: str, number: int) -> Change:
+    return Change({"pk": {"S": pk}}, None, {"pk": {"S": pk}}, str(number))
+
+
+def test_images_reach_the_target_exactly_as_they_came() -> None:
+    image = {"pk": {"S": "a"}, "b": {"B": "/w=="}, "n": {"N": "12345678901234567890123456789012345678"}}
+    (parsed,) = parse_changes([record("a", 7, None, image)], without_legacy_attributes)
+    assert (parsed.key, parsed.old, parsed.new, parsed.sequence_number) == ({"pk": {"S": "a"}}, None, image, "7")
+
+
+def test_a_delete_is_never_taken_for_an_empty_item() -> None:
+    (parsed,) = parse_changes([record("a", 1, {"pk": {"S": "a"}}, None)], without_legacy_attributes)
+    assert parsed.new is None
+    assert parsed.old == {"pk": {"S": "a"}}
+
+
+def test_legacy_attributes_of_either_image_stay_behind() -> None:
+    image = {"pk": {"S": "a"}, "aws:rep:updatetime": {"N": "1"}}
+    (parsed,) = parse_changes([record("a", 1, image, image)], without_legacy_attributes)
+    assert parsed.old == parsed.new == {"pk": {"S": "a"}}
+
+
+def test_nothing_newer_overtakes_a_change_that_failed() -> None:
+    changes = [change("a", 1), change("b", 2), change("a", 3), change("c", 4)]
+    merged = last_per_key(changes, SCHEMA)
+    assert [entry.sequence_number for entry in merged] == ["2", "3", "4"]
+    assert first_unapplied(changes, [], SCHEMA) == "1"
+    assert first_unapplied(changes, merged[:1], SCHEMA) == "1", "a's last image is not applied: from its first on"
+    assert first_unapplied(changes, merged[:2], SCHEMA) == "4"
+
+
+def test_a_watermark_that_could_not_be_written_brings_the_whole_batch_again() -> None:
+    changes = [change("a", 1), change("b", 2)]
+    assert first_unapplied(changes, changes, SCHEMA) == "1"
