@@ -1,0 +1,169 @@
+"""The control table: one per migration, on demand, all of a migration's durable knowledge.
+
+Every entry has `pk`, `sk` and `document`, a JSON text; a person can read it in the console.
+
+| pk | sk | what | module |
+|---|---|---|---|
+| `migration` | `plan`, `rule`, `stream`, `approval` … | the migration as a whole | `migration_record` |
+| `watermarks` | shard id | how far the replicator is | `watermarks` |
+| `tips` | purpose and moment | the tips that a wait is for | `watermarks` |
+| `tombstones#<0-f>` | hash of the key | keys with a tombstone at the target | `tombstones` |
+| `<run>` | `drain` | how far the drain is | `backfill_drain` |
+| `<run>#<segment>` | `checkpoint`, `sent#<page>`, `receipt#<page>#<part>#<digest>` | the backfill | `receipts` |
+| `<run>#verify#<id>` | `digest#…`, `unequal`, `suspects#…`, `proven#…` | the proof | `digests` |
+"""
+
+import functools
+import json
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from tasks.aws import clients, deployment
+from tasks.core.errors import AwsUnavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+Document = dict[str, Any]
+
+EXPIRY_ATTRIBUTE = "expires"
+KEPT_SECONDS = 90 * 24 * 3600
+"""As long as Step Functions keeps an execution's history."""
+
+READS_AT_ONCE = 100
+"""BatchGetItem takes no more."""
+WRITES_AT_ONCE = 25
+"""BatchWriteItem takes no more."""
+ROUNDS_WITHOUT_PROGRESS_MOST = 6
+
+
+class ControlTable:
+    """Documents by pk and sk. Reads are consistent."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def read(self, pk: str, sk: str) -> Document | None:
+        """Return one document, `None` if there is none."""
+        item = self._client.get_item(
+            TableName=self._table, Key={"pk": {"S": pk}, "sk": {"S": sk}}, ConsistentRead=True
+        ).get("Item")
+        return None if item is None else _document(item)
+
+    def put(self, pk: str, sk: str, document: Document, *, expires: bool = False) -> None:
+        """Write one document over whatever is there."""
+        self._client.put_item(TableName=self._table, Item=_item(pk, sk, document, expires=expires))
+
+    def put_new(self, pk: str, sk: str, document: Document, *, expires: bool = False) -> bool:
+        """Write one document if there is none, and say whether it was written."""
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item=_item(pk, sk, document, expires=expires),
+                ConditionExpression="attribute_not_exists(pk)",
+            )
+        except ClientError as error:
+            if clients.error_code(error) == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
+
+    def iter_all(self, pk: str, prefix: str = "") -> Iterator[tuple[str, Document]]:
+        """Yield (sk, document) of all documents under a pk whose sk begins with `prefix`, in the order of sk."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            ConsistentRead=True,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)" if prefix else "pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": pk}, **({":prefix": {"S": prefix}} if prefix else {})},
+        )
+        for page in pages:
+            for item in page["Items"]:
+                yield item["sk"]["S"], _document(item)
+
+    def count(self, pk: str, prefix: str) -> int:
+        """Return how many documents there are under a pk whose sk begins with `prefix`, without reading them."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            Select="COUNT",
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues={":pk": {"S": pk}, ":prefix": {"S": prefix}},
+        )
+        return sum(page["Count"] for page in pages)
+
+    def read_all(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Document]:
+        """Return those documents that exist, by (pk, sk).
+
+        Raises:
+            AwsUnavailable: some keys stayed unread at every try.
+        """
+        found: dict[tuple[str, str], Document] = {}
+        waiting: list[Any] = [{"pk": {"S": pk}, "sk": {"S": sk}} for pk, sk in keys]
+        rounds_without_progress = 0
+        while waiting:
+            batch, waiting = waiting[:READS_AT_ONCE], waiting[READS_AT_ONCE:]
+            answer = self._client.batch_get_item(RequestItems={self._table: {"Keys": batch, "ConsistentRead": True}})
+            for item in answer["Responses"].get(self._table, []):
+                found[item["pk"]["S"], item["sk"]["S"]] = _document(item)
+            unread: list[Any] = list(answer["UnprocessedKeys"].get(self._table, {"Keys": []})["Keys"])
+            rounds_without_progress = rounds_without_progress + 1 if len(unread) == len(batch) else 0
+            if rounds_without_progress > ROUNDS_WITHOUT_PROGRESS_MOST:
+                raise AwsUnavailable(f"control table {self._table}: {len(unread) + len(waiting)} keys not read")
+            if unread:
+                time.sleep(0.05 * 2**rounds_without_progress)
+            waiting += unread
+        return found
+
+    def put_all(self, pk: str, documents: list[tuple[str, Document]], *, expires: bool = False) -> None:
+        """Write several documents of one pk, all of them or raise."""
+        requests: list[Any] = [
+            {"PutRequest": {"Item": _item(pk, sk, document, expires=expires)}} for sk, document in documents
+        ]
+        self._write_all(requests)
+
+    def delete_all(self, pk: str, sort_keys: list[str]) -> None:
+        """Delete several documents of one pk; those that are not there do not matter."""
+        self._write_all([{"DeleteRequest": {"Key": {"pk": {"S": pk}, "sk": {"S": sk}}}} for sk in sort_keys])
+
+    def _write_all(self, requests: list[Any]) -> None:
+        # botocore retries throttled calls; what single calls leave unprocessed goes to the end of the line.
+        waiting = list(requests)
+        rounds_without_progress = 0
+        while waiting:
+            batch, waiting = waiting[:WRITES_AT_ONCE], waiting[WRITES_AT_ONCE:]
+            left = self._client.batch_write_item(RequestItems={self._table: batch})["UnprocessedItems"]
+            unprocessed = left.get(self._table, [])
+            rounds_without_progress = rounds_without_progress + 1 if len(unprocessed) == len(batch) else 0
+            if rounds_without_progress > ROUNDS_WITHOUT_PROGRESS_MOST:
+                raise AwsUnavailable(
+                    f"control table {self._table}: {len(unprocessed) + len(waiting)} writes not taken; tried again"
+                )
+            if unprocessed:
+                time.sleep(0.05 * 2**rounds_without_progress)
+            waiting += unprocessed
+
+
+def _item(pk: str, sk: str, document: Document, *, expires: bool) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        "pk": {"S": pk},
+        "sk": {"S": sk},
+        "document": {"S": json.dumps(document, separators=(",", ":"))},
+    }
+    if expires:
+        item[EXPIRY_ATTRIBUTE] = {"N": str(int(time.time()) + KEPT_SECONDS)}
+    return item
+
+
+def _document(item: dict[str, "AttributeValueTypeDef"]) -> Document:
+    document: Document = json.loads(item["document"]["S"])
+    return document
+
+
+@functools.cache
+def control() -> ControlTable:
+    """Return this migration's control table."""
+    return ControlTable(clients.dynamodb(), deployment.control_table())

@@ -1,0 +1,97 @@
+"""Digests and suspects in the control table, by verification, table and segment."""
+
+import base64
+from collections.abc import Iterator, Sequence
+
+from tasks.aws.control import control
+from tasks.core.digest import Digest, merged
+from tasks.core.item import Item
+
+BUCKETS_A_PIECE = 8192
+"""160 KB of digest, 214 KB as text: a control-table entry may have 400 KB."""
+BYTES_A_BUCKET = 20
+SUSPECTS_A_PIECE = 100
+"""A key may have 3 KB."""
+
+
+def put_digest(run: str, verification: str, slice_name: str, page: int, digest: Digest) -> None:
+    """Keep the digest of a slice's pages from `page` on."""
+    data = digest.to_bytes()
+    step = BUCKETS_A_PIECE * BYTES_A_BUCKET
+    for piece, start in enumerate(range(0, len(data), step)):
+        text = base64.b64encode(data[start : start + step]).decode()
+        control().put(_pk(run, verification), f"digest#{slice_name}#{page:08}#{piece:04}", {"b": text}, expires=True)
+
+
+def read_digest(run: str, verification: str, table: str, buckets: int) -> Digest:
+    """Return a whole table's digest, summed over its segments and their stretches of pages."""
+
+    def stretches() -> Iterator[Digest]:
+        begun, data = "", b""
+        for sk, document in control().iter_all(_pk(run, verification), f"digest#{table}#"):
+            stretch = sk.rsplit("#", 1)[0]
+            if stretch != begun and data:
+                yield Digest.from_bytes(data)
+                data = b""
+            begun, data = stretch, data + base64.b64decode(document["b"])
+        if data:
+            yield Digest.from_bytes(data)
+
+    return merged(buckets, stretches())
+
+
+def put_unequal_buckets(run: str, verification: str, buckets: Sequence[int]) -> None:
+    """Keep which buckets differ, for the pass that lists their keys."""
+    control().put(_pk(run, verification), "unequal", {"buckets": list(buckets)}, expires=True)
+
+
+def read_unequal_buckets(run: str, verification: str) -> frozenset[int]:
+    """Return which buckets differ."""
+    document = control().read(_pk(run, verification), "unequal")
+    return frozenset(document["buckets"] if document else ())
+
+
+def put_suspects(run: str, verification: str, slice_name: str, page: int, suspects: Sequence[tuple[Item, str]]) -> None:
+    """Keep the keys and item hashes that one page has in unequal buckets.
+
+    A page that is read again may list fewer; what it listed before does no harm: at the worst a key is read once more.
+
+    Args:
+        run: the migration's run.
+        verification: its id.
+        slice_name: which slice the page is of.
+        page: 0-based.
+        suspects: (key, hex item hash).
+    """
+    pieces = [suspects[start : start + SUSPECTS_A_PIECE] for start in range(0, len(suspects), SUSPECTS_A_PIECE)]
+    control().put_all(
+        _pk(run, verification),
+        [
+            (f"suspects#{slice_name}#{page:08}#{number:04}", {"suspects": [list(pair) for pair in piece]})
+            for number, piece in enumerate(pieces)
+        ],
+        expires=True,
+    )
+
+
+def iter_suspects(run: str, verification: str, table: str) -> Iterator[tuple[Item, str]]:
+    """Yield (key, hex item hash) of a table's suspects."""
+    for _, document in control().iter_all(_pk(run, verification), f"suspects#{table}#"):
+        for key, item_hash in document["suspects"]:
+            yield (key, str(item_hash))
+
+
+def put_proven(run: str, verification: str, key_hashes: Sequence[str]) -> None:
+    """Note keys that were read again and proven equal, by the hex of their hash."""
+    if key_hashes:
+        control().put(_pk(run, verification), f"proven#{key_hashes[0]}", {"keys": list(key_hashes)}, expires=True)
+
+
+def read_proven(run: str, verification: str) -> frozenset[str]:
+    """Return the keys that were proven equal, by the hex of their hash."""
+    found = control().iter_all(_pk(run, verification), "proven#")
+    return frozenset(key_hash for _, document in found for key_hash in document["keys"])
+
+
+def _pk(run: str, verification: str) -> str:
+    return f"{run}#verify#{verification}"

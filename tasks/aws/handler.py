@@ -1,0 +1,82 @@
+"""What every task's handler does before and after its own work."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tasks.aws.clients import passing_errors
+from tasks.core.errors import Pending, Refused, TableferryError
+from tasks.core.plan import Plan
+
+logger = Logger(service="tableferry", log_uncaught_exceptions=False)
+"""JSON lines. Keys and counts may be logged, other item data never."""
+
+
+class Request(BaseModel):
+    """What the state machine sends to a task: the plan, and what the task's own subclass adds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    plan: Plan
+
+
+RequestT = TypeVar("RequestT", bound=BaseModel)
+Handler = Callable[[Mapping[str, Any], LambdaContext], Any]
+
+
+def task(request_model: type[RequestT]) -> Callable[[Callable[[RequestT, LambdaContext], Any]], Handler]:
+    """Make a Lambda handler of a function that takes a parsed request.
+
+    The request is checked, the outcome is logged with its reason, and errors of AWS that pass by themselves become
+    `AwsUnavailable`, which the state's Retry goes on after.
+
+    Args:
+        request_model: the pydantic model of the state's payload.
+    """
+
+    def make(work: Callable[[RequestT, LambdaContext], Any]) -> Handler:
+        name = work.__module__.rsplit(".", 1)[-1]
+
+        @functools.wraps(work)
+        def handler(event: Mapping[str, Any], context: LambdaContext) -> Any:  # noqa: ANN401 — any JSON
+            logger.set_correlation_id(context.aws_request_id)
+            try:
+                request = request_model.model_validate(dict(event))
+            except ValidationError as error:
+                fields = ", ".join(".".join(map(str, line["loc"])) for line in error.errors())
+                raise Refused(
+                    f"{name} was called with a payload it does not know ({fields}): "
+                    "the state machine and the functions are of different versions; deploy both"
+                ) from None
+            with logged(name), passing_errors(name):
+                result = work(request, context)
+            return result.model_dump(mode="json") if isinstance(result, BaseModel) else result
+
+        return handler
+
+    return make
+
+
+class logged:  # noqa: N801 — a context manager, used like a function
+    """Log how a piece of work ended: done, waiting, or failed with its reason."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        logger.debug("%s begins", self._name)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if error is None:
+            logger.info("%s done", self._name)
+        elif isinstance(error, Pending):
+            logger.info("%s waits: %s", self._name, error)
+        elif isinstance(error, TableferryError):
+            logger.error("%s: %s: %s", self._name, type(error).__name__, error)
+        else:
+            # The message of a foreign error might quote item data: its type and place must do.
+            logger.error("%s failed with %s", self._name, kind.__name__ if kind else "?")

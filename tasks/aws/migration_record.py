@@ -1,0 +1,126 @@
+"""What the control table says of the migration as a whole: its plan, and the rule that the replicator is under."""
+
+from tasks.aws.control import ControlTable, control
+from tasks.core.conflict import RULE_ORDER, ReplicationRule, RuleRecord
+from tasks.core.errors import Refused
+from tasks.core.plan import Plan
+
+_PK = "migration"
+
+
+def read_plan() -> Plan | None:
+    """Return the plan of the run that attached the replicator and has not ended, if there is one."""
+    document = control().read(_PK, "plan")
+    return None if document is None else Plan.model_validate(document)
+
+
+def required_plan() -> Plan:
+    """Return the plan for a function that a stream drives.
+
+    Raises:
+        Refused: there is none, so nothing should have called the function.
+    """
+    plan = read_plan()
+    if plan is None:
+        raise Refused(
+            "the control table holds no plan: this function is driven by a stream while a migration runs; "
+            "start an execution, which attaches it"
+        )
+    return plan
+
+
+def put_plan(plan: Plan) -> None:
+    """Make this the plan that the stream-driven functions go by."""
+    control().put(_PK, "plan", plan.model_dump(mode="json"))
+
+
+def end_plan() -> None:
+    """Forget the plan: the migration has ended, and its target is nobody's work in progress any more."""
+    control().delete_all(_PK, ["plan", "stream", "quiet"])
+
+
+def read_rule() -> RuleRecord | None:
+    """Return the replication rule, if one was ever set."""
+    document = control().read(_PK, "rule")
+    if document is None:
+        return None
+    return RuleRecord(ReplicationRule(document["rule"]), float(document["since"]), document["run"])
+
+
+def required_rule() -> RuleRecord:
+    """Return the rule for the replicator.
+
+    Raises:
+        Refused: none was ever set, so nothing should have called the function.
+    """
+    record = read_rule()
+    if record is None:
+        raise Refused(
+            "the control table holds no replication rule: AttachReplicator sets it before it attaches the replicator; "
+            "detach whatever else calls this function"
+        )
+    return record
+
+
+def set_rule(rule: ReplicationRule, *, run: str, now: float) -> RuleRecord:
+    """Put the replicator under a rule and return the record; a rule that this run has reached or passed stays.
+
+    Raises:
+        Refused: another run has begun since: an execution that was given up must not move its rule.
+    """
+    current = read_rule()
+    if current is not None and current.run == run and RULE_ORDER.index(current.rule) >= RULE_ORDER.index(rule):
+        return current  # within a run the rule only moves on
+    if current is not None and current.run != run and rule is not ReplicationRule.LEAVE_TOMBSTONES:
+        raise Refused(f"run {current.run} has begun since, and run {run} is over; stop this execution")
+    control().put(_PK, "rule", {"rule": rule, "since": now, "run": run})
+    return RuleRecord(rule, now, run)
+
+
+def stream_seen_at(stream_arn: str, *, now: float) -> float:
+    """Return when this stream was first seen ENABLED, epoch seconds; the first call is that moment."""
+    seen = control().read(_PK, "stream")
+    if seen is not None and seen["stream_arn"] == stream_arn:
+        return float(seen["seen_at"])
+    control().put(_PK, "stream", {"stream_arn": stream_arn, "seen_at": now})
+    return now
+
+
+def quiet_since(tips: dict[str, str], *, now: float) -> float:
+    """Return since when the source's tips have been these, epoch seconds, as far as successive calls saw it."""
+    seen = control().read(_PK, "quiet")
+    if seen is not None and seen["tips"] == tips:
+        return float(seen["since"])
+    control().put(_PK, "quiet", {"tips": tips, "since": now})
+    return now
+
+
+def writer_gone_at(run: str, *, now: float) -> float:
+    """Return when the writer's mapping was first seen gone in this run; the first call is that moment."""
+    seen = control().read(_PK, "writer-gone")
+    if seen is not None and seen["run"] == run:
+        return float(seen["at"])
+    control().put(_PK, "writer-gone", {"run": run, "at": now})
+    return now
+
+
+def put_approval(execution_arn: str, task_token: str) -> None:
+    """Keep the token that answers an execution's question. It lives here only: not in state, not in logs."""
+    control().put(_PK, "approval", {"execution_arn": execution_arn, "task_token": task_token})
+
+
+def read_approval(table: ControlTable) -> tuple[str, str] | None:
+    """Return the ARN of the execution that asked last and the token that answers it; `None` if none ever asked."""
+    document = table.read(_PK, "approval")
+    return None if document is None else (document["execution_arn"], document["task_token"])
+
+
+def cut_over_at(run: str) -> float | None:
+    """Return when this run flipped the pointer and told of it, epoch seconds; `None` before."""
+    document = control().read(_PK, "cut-over")
+    return float(document["at"]) if document is not None and document["run"] == run else None
+
+
+def put_cut_over(run: str, *, at: float) -> None:
+    """Note that the pointer is flipped and the event sent."""
+    control().put(_PK, "cut-over", {"run": run, "at": at})

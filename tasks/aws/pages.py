@@ -1,0 +1,65 @@
+"""Pages into Kinesis."""
+
+import random
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+from tasks.aws import clients
+from tasks.core.backoff import delays
+from tasks.core.errors import PutRecordsIncomplete
+from tasks.core.page import partition_key, read_header
+
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis.type_defs import PutRecordsRequestEntryTypeDef
+
+RECORDS_AT_ONCE = 500
+BYTES_AT_ONCE = 5 * 1024 * 1024
+"""PutRecords' limit, partition keys included."""
+
+
+def put_all(stream_arn: str, records: Sequence[bytes]) -> None:
+    """Put all records of a page into the stream, or raise.
+
+    What Kinesis refuses of a call (FailedRecordCount) is put again, with jitter between the tries.
+
+    Raises:
+        PutRecordsIncomplete: some were refused at every try. Those that were taken are harmless: the page will be sent
+            again, and the writer only inserts what is absent.
+    """
+    entries: list[PutRecordsRequestEntryTypeDef] = [
+        {"Data": record, "PartitionKey": partition_key(read_header(record))} for record in records
+    ]
+    reason = ""
+    for delay in [0.0, *delays(random.random)]:
+        time.sleep(delay)
+        refused: list[PutRecordsRequestEntryTypeDef] = []
+        for call in _calls(entries):
+            answer = clients.kinesis().put_records(StreamARN=stream_arn, Records=call)
+            for entry, result in zip(call, answer["Records"], strict=True):
+                if "ErrorCode" in result:
+                    refused.append(entry)
+                    reason = result["ErrorCode"]
+        if not refused:
+            return
+        entries = refused
+    raise PutRecordsIncomplete(
+        f"Kinesis refused {len(entries)} of {len(records)} records of a page at every try ({reason}); "
+        "add shards or lower max_concurrency, then redrive"
+    )
+
+
+def _calls(
+    entries: list["PutRecordsRequestEntryTypeDef"],
+) -> list[list["PutRecordsRequestEntryTypeDef"]]:
+    """Group entries into calls that keep PutRecords' limits."""
+    calls: list[list[PutRecordsRequestEntryTypeDef]] = []
+    room = 0
+    for entry in entries:
+        size = len(cast("bytes", entry["Data"])) + len(entry["PartitionKey"])
+        if not calls or size > room or len(calls[-1]) == RECORDS_AT_ONCE:
+            calls.append([])
+            room = BYTES_AT_ONCE
+        calls[-1].append(entry)
+        room -= size
+    return calls

@@ -1,0 +1,54 @@
+"""Removing tombstones from the target."""
+
+import itertools
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from botocore.exceptions import ClientError
+
+from tasks.aws import clients, tombstones
+from tasks.aws.raw import raw_dynamodb
+from tasks.core.item import TOMBSTONE_ATTRIBUTE, Item
+from tasks.core.plan import Plan
+
+CALLS_SIDE_BY_SIDE = 16
+ENTRIES_AT_ONCE = 400
+
+
+def purge(plan: Plan, *, deadline: float) -> tuple[int, bool]:
+    """Remove the tombstones of all keys in the ledger.
+
+    Args:
+        plan: names the target.
+        deadline: by `time.monotonic`.
+
+    Returns:
+        How many entries were dealt with, and whether none is left.
+    """
+    purged = 0
+    entered = tombstones.iter_entered()
+    with ThreadPoolExecutor(CALLS_SIDE_BY_SIDE) as threads:
+        while batch := list(itertools.islice(entered, ENTRIES_AT_ONCE)):
+            if time.monotonic() > deadline:
+                return purged, False
+            list(threads.map(lambda entry: _remove(plan, entry[1]), batch))
+            # Only now: an entry that is struck out before its tombstone is gone would leave it for ever.
+            tombstones.strike([name for name, _ in batch])
+            purged += len(batch)
+    return purged, True
+
+
+def _remove(plan: Plan, key: Item) -> None:
+    request = {
+        "TableName": plan.target_table,
+        "Key": key,
+        # The key may have been created again since: then the item has no mark, and stays.
+        "ConditionExpression": "attribute_exists(#mark)",
+        "ExpressionAttributeNames": {"#mark": TOMBSTONE_ATTRIBUTE},
+    }
+    try:
+        raw_dynamodb().call("DeleteItem", json.dumps(request).encode())
+    except ClientError as error:
+        if clients.error_code(error) != "ConditionalCheckFailedException":
+            raise

@@ -1,0 +1,47 @@
+"""Items that the target refused, kept in S3 with the reason: counted, shown, and before the cut-over in its way."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tasks.aws import clients, deployment
+from tasks.core.item import Item
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One item that could not be written."""
+
+    key: Item
+    item: Item | None
+    """`None` for a delete."""
+    reason: str
+    """The target's own words: error code and message."""
+
+
+def put_rejects(name: str, rejects: Sequence[Reject]) -> None:
+    """Keep rejects as JSON lines under `rejects/<name>.jsonl`; the same name again replaces them."""
+    lines = "".join(
+        json.dumps({"reason": reject.reason, "key": reject.key, "item": reject.item}) + "\n" for reject in rejects
+    )
+    clients.s3().put_object(
+        Bucket=deployment.rejects_bucket(),
+        Key=f"rejects/{name}.jsonl",
+        Body=lines.encode(),
+        ContentType="application/x-ndjson",
+    )
+
+
+def count_rejects(prefix: str) -> int:
+    """Return how many objects of rejects there are whose name begins with `prefix`."""
+    return _count_objects(f"rejects/{prefix}")
+
+
+def count_given_up() -> int:
+    """Return how many batches Lambda gave up on; it puts them there itself, with their records."""
+    return _count_objects("aws/lambda/")
+
+
+def _count_objects(prefix: str) -> int:
+    pages = clients.s3().get_paginator("list_objects_v2").paginate(Bucket=deployment.rejects_bucket(), Prefix=prefix)
+    return sum(len(page.get("Contents", [])) for page in pages)

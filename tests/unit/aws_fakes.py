@@ -1,0 +1,379 @@
+"""Fakes that work: a DynamoDB, a control table, a Kinesis stream and a bucket in memory, which log the order of calls.
+
+Each fault is injected by a function that sees the call, so that a fake never has to agree with the code under test.
+"""
+
+import base64
+import importlib
+import json
+import pkgutil
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import ClientError
+
+import tasks
+from tasks.aws import clients
+from tasks.aws.control import ControlTable, Document, control
+from tasks.aws.raw import RawDynamoDB, raw_dynamodb
+from tasks.core.item import Item, KeySchema, canonical
+from tasks.core.plan import Plan
+
+RUN = "run-1"
+SCHEMA = KeySchema("pk", "S")
+PLAN = Plan(
+    migration="airports",
+    run=RUN,
+    source_table="source",
+    target_table="target",
+    key=SCHEMA,
+    region="eu-central-1",
+    replica_regions=(),
+    stream_was_enabled=False,
+    version_attribute=None,
+    approval="automatic",
+    total_segments=1,
+    max_concurrency=1,
+    verify_segments=1,
+    buckets=1024,
+    settle_seconds=1,
+    quiet_seconds=1,
+)
+
+
+class Crash(BaseException):
+    """The worker is killed here: no handler of the code under test runs."""
+
+
+def client_error(code: str, message: str = "said the fake", status: int = 400) -> ClientError:
+    """Return what boto3 raises."""
+    return ClientError(
+        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item] # as far as it is read
+        "Fake",
+    )
+
+
+class Context(LambdaContext):
+    """A Lambda context whose remaining time is what the test says, one entry a call, the last for ever."""
+
+    def __init__(self, *remaining_milliseconds: int) -> None:
+        self._aws_request_id = "request-1"
+        self._remaining = list(remaining_milliseconds or (300_000,))
+
+    def get_remaining_time_in_millis(self) -> int:  # type: ignore[override] # the library says static; the runtime's is not
+        return self._remaining.pop(0) if len(self._remaining) > 1 else self._remaining[0]
+
+
+Entry = tuple[str, str]
+Log = list[Entry]
+"""(service.operation, what), in the order in which calls took effect."""
+
+
+def _never(*_: object) -> None:
+    """Inject no fault."""
+
+
+class FakeControl(ControlTable):
+    """The control table: documents pass through JSON, as they do there."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+        self.documents: dict[tuple[str, str], str] = {}
+        self.before: Callable[[str, str, str], object] = _never
+        """Called with (verb, pk, sk) before it takes effect; may raise."""
+
+    def read(self, pk: str, sk: str) -> Document | None:
+        text = self.documents.get((pk, sk))
+        return None if text is None else self._load(text)
+
+    def put(self, pk: str, sk: str, document: Document, *, expires: bool = False) -> None:
+        del expires
+        self.before("put", pk, sk)
+        self.log.append(("control.put", f"{pk}/{sk}"))
+        self.documents[pk, sk] = json.dumps(document)
+
+    def put_new(self, pk: str, sk: str, document: Document, *, expires: bool = False) -> bool:
+        if (pk, sk) in self.documents:
+            return False
+        self.put(pk, sk, document, expires=expires)
+        return True
+
+    def iter_all(self, pk: str, prefix: str = "") -> Iterator[tuple[str, Document]]:
+        for (found, sk), text in sorted(self.documents.items()):
+            if found == pk and sk.startswith(prefix):
+                yield sk, self._load(text)
+
+    def put_all(self, pk: str, documents: list[tuple[str, Document]], *, expires: bool = False) -> None:
+        for sk, document in documents:
+            self.put(pk, sk, document, expires=expires)
+
+    def delete_all(self, pk: str, sort_keys: list[str]) -> None:
+        for sk in sort_keys:
+            self.log.append(("control.delete", f"{pk}/{sk}"))
+            self.documents.pop((pk, sk), None)
+
+    def _load(self, text: str) -> Document:
+        document: Document = json.loads(text)
+        return document
+
+
+_STATEMENT = re.compile(r"""INSERT INTO "([^"]+)" VALUE \{(.*)\}""", re.DOTALL)
+_NAME = re.compile(r"'((?:[^']|'')*)': \?(?:, )?")
+_CLAUSE = re.compile(r"(attribute_exists|attribute_not_exists)\((#\w+)\)|(#\w+) ([<=]) (:\w+)")
+
+
+class FakeDynamoDB(RawDynamoDB):
+    """Tables in memory behind the raw interface: bytes in, bytes out."""
+
+    def __init__(self, log: Log, schema: KeySchema = SCHEMA) -> None:
+        self.log = log
+        self.schema = schema
+        self.tables: dict[str, dict[bytes, Item]] = {}
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.before: Callable[[str, dict[str, Any]], object] = _never
+        """Called with (operation, request) before the call; may raise."""
+        self.refuse: Callable[[Item], str | None] = lambda _: None
+        """Returns the code with which one statement is answered, or `None` to carry it out."""
+        self.reject: Callable[[Item], bool] = lambda _: False
+        """Says that the table can not take an item at all, by whichever call."""
+        self.leave: Callable[[list[Any]], list[Any]] = lambda _: []
+        """Returns those requests of a batch that stay unprocessed."""
+        self.pages: list[tuple[list[Item], Item | None]] = []
+        """What Scan returns, page by page."""
+
+    def call(self, operation: str, body: bytes) -> bytes:
+        request = json.loads(body)
+        self.calls.append((operation, request))
+        self.before(operation, request)
+        self.log.append((f"dynamodb.{operation}", str(request.get("TableName", ""))))
+        answer = {
+            "BatchExecuteStatement": self._batch_execute_statement,
+            "BatchGetItem": self._batch_get_item,
+            "BatchWriteItem": self._batch_write_item,
+            "DeleteItem": self._delete_item,
+            "PutItem": self._put_item,
+            "Scan": self._scan,
+        }[operation](request)
+        return json.dumps(answer).encode()
+
+    def items(self, table: str) -> list[Item]:
+        """Return a table's items in the order in which they came."""
+        return list(self.tables.get(table, {}).values())
+
+    def seed(self, table: str, *items: Item) -> None:
+        """Put items without a call."""
+        for item in items:
+            self._table(table)[self._name(item)] = item
+
+    def operations(self) -> list[str]:
+        """Return the calls made so far by name."""
+        return [operation for operation, _ in self.calls]
+
+    def _table(self, table: str) -> dict[bytes, Item]:
+        return self.tables.setdefault(table, {})
+
+    def _name(self, item: Item) -> bytes:
+        return canonical(self.schema.key_of(item))
+
+    def _batch_execute_statement(self, request: dict[str, Any]) -> dict[str, Any]:
+        statements = request["Statements"]
+        assert 1 <= len(statements) <= 25
+        return {"Responses": [self._execute(statement) for statement in statements]}
+
+    def _execute(self, statement: dict[str, Any]) -> dict[str, Any]:
+        text = statement["Statement"]
+        assert len(text) <= 8192
+        matched = _STATEMENT.fullmatch(text)
+        assert matched is not None, text
+        names = [name.replace("''", "'") for name in _NAME.findall(matched[2])]
+        assert _NAME.sub("", matched[2]) == "", text
+        item = dict(zip(names, statement["Parameters"], strict=True))
+        code = "ValidationError" if self.reject(item) else self.refuse(item)
+        table = self._table(matched[1])
+        if code is None and self._name(item) in table:
+            code = "DuplicateItem"
+        if code is not None:
+            return {"Error": {"Code": code, "Message": "said the fake"}}
+        table[self._name(item)] = item
+        return {"TableName": matched[1]}
+
+    def _put_item(self, request: dict[str, Any]) -> dict[str, Any]:
+        item = request["Item"]
+        if self.reject(item):
+            raise client_error("ValidationException", "wrong type for an index key")
+        self._check(request, item)
+        self._table(request["TableName"])[self._name(item)] = item
+        return {}
+
+    def _delete_item(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._check(request, request["Key"])
+        self._table(request["TableName"]).pop(self._name(request["Key"]), None)
+        return {}
+
+    def _batch_write_item(self, request: dict[str, Any]) -> dict[str, Any]:
+        ((table, requests),) = request["RequestItems"].items()
+        assert 1 <= len(requests) <= 25
+        names = [
+            self._name(entry.get("PutRequest", {}).get("Item") or entry["DeleteRequest"]["Key"]) for entry in requests
+        ]
+        assert len(set(names)) == len(names), "DynamoDB refuses a batch with one key twice"
+        if any(self.reject(entry["PutRequest"]["Item"]) for entry in requests if "PutRequest" in entry):
+            raise client_error("ValidationException")
+        left = self.leave(requests)
+        for name, entry in zip(names, requests, strict=True):
+            if entry in left:
+                continue
+            if "PutRequest" in entry:
+                self._table(table)[name] = entry["PutRequest"]["Item"]
+            else:
+                self._table(table).pop(name, None)
+        return {"UnprocessedItems": {table: left} if left else {}}
+
+    def _batch_get_item(self, request: dict[str, Any]) -> dict[str, Any]:
+        ((table, wanted),) = request["RequestItems"].items()
+        assert wanted["ConsistentRead"] is True
+        assert 1 <= len(wanted["Keys"]) <= 100
+        left = self.leave(wanted["Keys"])
+        found = [self._table(table).get(self._name(key)) for key in wanted["Keys"] if key not in left]
+        unprocessed = {table: {"Keys": left, "ConsistentRead": True}} if left else {}
+        return {"Responses": {table: [item for item in found if item]}, "UnprocessedKeys": unprocessed}
+
+    def _scan(self, request: dict[str, Any]) -> dict[str, Any]:
+        del request
+        items, cursor = self.pages.pop(0)
+        tail = {} if cursor is None else {"LastEvaluatedKey": cursor}
+        return {"Items": items, "Count": len(items), "ScannedCount": len(items), **tail}
+
+    def _check(self, request: dict[str, Any], key: Item) -> None:
+        """Evaluate a ConditionExpression of OR or AND over simple clauses."""
+        expression = request.get("ConditionExpression")
+        if expression is None:
+            return
+        present = self._table(request["TableName"]).get(self._name(key))
+        any_of = [
+            all(self._holds(c, request, present) for c in part.split(" AND ")) for part in expression.split(" OR ")
+        ]
+        if not any(any_of):
+            raise client_error("ConditionalCheckFailedException")
+
+    def _holds(self, clause: str, request: dict[str, Any], present: Item | None) -> bool:
+        matched = _CLAUSE.fullmatch(clause)
+        assert matched is not None, clause
+        name = request["ExpressionAttributeNames"][matched[2] or matched[3]]
+        value = None if present is None else present.get(name)
+        if matched[1]:
+            return (value is not None) == (matched[1] == "attribute_exists")
+        if value is None:
+            return False
+        other = request["ExpressionAttributeValues"][matched[5]]
+        if matched[4] == "=":
+            return canonical({"v": value}) == canonical({"v": other})
+        return "N" in value and "N" in other and Decimal(value["N"]) < Decimal(other["N"])
+
+
+class FakeKinesis:
+    """A stream with PutRecords' own limits."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+        self.taken: list[dict[str, Any]] = []
+        self.calls: list[list[dict[str, Any]]] = []
+        self.refuse: Callable[[int, dict[str, Any]], bool] = lambda _, __: False
+        """Called with (0-based number of the call, entry)."""
+
+    def put_records(self, *, StreamARN: str, Records: Sequence[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 — boto3's names
+        assert StreamARN
+        assert 1 <= len(Records) <= 500
+        sizes = [len(entry["Data"]) + len(entry["PartitionKey"].encode()) for entry in Records]
+        assert sum(sizes) <= 5 * 1024 * 1024
+        assert max(sizes) <= 1024 * 1024
+        number = len(self.calls)
+        self.calls.append(list(Records))
+        results: list[dict[str, str]] = []
+        for entry in Records:
+            if self.refuse(number, entry):
+                results.append({"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "slow down"})
+            else:
+                self.taken.append(entry)
+                results.append({"SequenceNumber": str(len(self.taken)), "ShardId": "shardId-0"})
+        self.log.append(("kinesis.PutRecords", str(len(Records))))
+        return {"FailedRecordCount": sum("ErrorCode" in result for result in results), "Records": results}
+
+
+class FakeBucket:
+    """S3, as far as rejects need it."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+        self.objects: dict[str, bytes] = {}
+
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:  # noqa: N803 — boto3's names
+        assert Bucket
+        assert ContentType
+        self.log.append(("s3.PutObject", Key))
+        self.objects[Key] = Body
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return every reject that is kept."""
+        return [json.loads(line) for body in self.objects.values() for line in body.splitlines()]
+
+
+@dataclass
+class FakeAws:
+    """All of them, with one log."""
+
+    log: Log = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.control = FakeControl(self.log)
+        self.dynamodb = FakeDynamoDB(self.log)
+        self.kinesis = FakeKinesis(self.log)
+        self.bucket = FakeBucket(self.log)
+        self.waits: list[float] = []
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> "FakeAws":
+        """Put the fakes where the tasks find AWS; waits between tries are noted and not waited."""
+        for found in pkgutil.walk_packages(tasks.__path__, "tasks."):
+            importlib.import_module(found.name)
+        for name, module in list(sys.modules.items()):
+            if not name.startswith("tasks."):
+                continue
+            for attribute, real, fake in (
+                ("control", control, self.control),
+                ("raw_dynamodb", raw_dynamodb, self.dynamodb),
+            ):
+                if getattr(module, attribute, None) is real:
+                    monkeypatch.setattr(module, attribute, lambda fake=fake: fake)
+        monkeypatch.setattr(clients, "kinesis", lambda: self.kinesis)
+        monkeypatch.setattr(clients, "s3", lambda: self.bucket)
+        for name in ("pages", "target"):
+            monkeypatch.setattr(f"tasks.aws.{name}.time", SimpleNamespace(sleep=self.waits.append))
+        monkeypatch.setenv("PAGES_STREAM_ARN", "arn:aws:kinesis:eu-central-1:123456789012:stream/pages")
+        monkeypatch.setenv("REJECTS_BUCKET", "rejects")
+        self.put_plan(PLAN)
+        return self
+
+    def put_plan(self, plan: Plan) -> None:
+        """Make this the plan that stream-driven functions go by."""
+        self.control.documents["migration", "plan"] = plan.model_dump_json()
+
+    def put_rule(self, rule: str, since: float = 1000.0) -> None:
+        """Put the replicator under a rule."""
+        self.control.documents["migration", "rule"] = json.dumps({"rule": rule, "since": since, "run": RUN})
+
+
+def kinesis_event(*records: bytes) -> dict[str, Any]:
+    """Return Lambda's event of a Kinesis batch, with sequence numbers 0, 1, 2 …"""
+    return {
+        "Records": [
+            {"kinesis": {"sequenceNumber": str(number), "data": base64.b64encode(record).decode()}}
+            for number, record in enumerate(records)
+        ]
+    }

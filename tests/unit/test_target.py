@@ -1,0 +1,298 @@
+"""Writes into the target: each item answers for itself, none is dropped, none is written against the rule."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tasks.aws.target import STATEMENT_CHARACTERS, Target, insert_statement, read_items
+from tasks.core.backoff import TRIES
+from tasks.core.conflict import Change, PageCondition, tombstone_of
+from tasks.core.errors import AwsUnavailable, WritesUnfinished
+from tasks.core.item import Item, canonical
+from tests.unit.aws_fakes import SCHEMA, FakeAws, client_error
+
+ABSENT = PageCondition("pk")
+NEWER = PageCondition("pk", "v")
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
+    return FakeAws().install(monkeypatch)
+
+
+@pytest.fixture
+def target(aws: FakeAws) -> Target:
+    return Target(aws.dynamodb, "target", SCHEMA)
+
+
+def item(pk: object, content: str = "new", /, **more: Any) -> Item:  # noqa: ANN401 — any attributes
+    return {"pk": {"S": str(pk)}, "content": {"S": content}, **more}
+
+
+def first_times(count: int, code: str, chosen: Callable[[Item], bool] = lambda _: True) -> Callable[[Item], str | None]:
+    """Refuse the chosen items so many times each."""
+    seen: dict[str, int] = {}
+
+    def refuse(entry: Item) -> str | None:
+        name = entry["pk"]["S"]
+        seen[name] = seen.get(name, 0) + 1
+        return code if chosen(entry) and seen[name] <= count else None
+
+    return refuse
+
+
+def statements(aws: FakeAws) -> list[int]:
+    """Return how many statements each call had."""
+    return [
+        len(request["Statements"]) for operation, request in aws.dynamodb.calls if "Statements" in request and operation
+    ]
+
+
+# ---------------------------------------------------------------- statements
+
+
+def test_a_quote_in_a_name_never_breaks_out_of_the_statement() -> None:
+    statement = insert_statement("target", {"pk": {"S": "a"}, "it's '} \"odd\"": {"N": "1"}})
+    assert statement == {
+        "Statement": "INSERT INTO \"target\" VALUE {'pk': ?, 'it''s ''} \"odd\"': ?}",
+        "Parameters": [{"S": "a"}, {"N": "1"}],
+    }
+
+
+def test_values_stay_out_of_the_statement_and_nested_names_with_them() -> None:
+    entry: Item = {"pk": {"S": "'; DROP"}, "m": {"M": {"it's": {"L": [{"B": "/w=="}]}}}}
+    statement = insert_statement("target", entry)
+    assert statement is not None
+    assert statement["Statement"] == "INSERT INTO \"target\" VALUE {'pk': ?, 'm': ?}"
+    assert statement["Parameters"] == list(entry.values())
+
+
+def test_a_statement_of_exactly_the_limit_is_used_and_one_character_more_is_not() -> None:
+    base = insert_statement("target", {"pk": {"S": "a"}, "": {"S": "x"}})
+    assert base is not None
+    room = STATEMENT_CHARACTERS - len(base["Statement"])
+    fits = insert_statement("target", {"pk": {"S": "a"}, "n" * room: {"S": "x"}})
+    assert fits is not None
+    assert len(fits["Statement"]) == STATEMENT_CHARACTERS == 8192
+    assert insert_statement("target", {"pk": {"S": "a"}, "n" * (room + 1): {"S": "x"}}) is None
+    assert insert_statement("target", {"pk": {"S": "a"}, "n" * (room - 1) + "'": {"S": "x"}}) is None, "doubled"
+
+
+# ---------------------------------------------------------------- pages
+
+
+def test_every_item_of_a_page_arrives_as_it_was(aws: FakeAws, target: Target) -> None:
+    items = [item(number, **{"it's": {"NS": ["1.50"]}, "ключ": {"B": "/w=="}}) for number in range(103)]
+    written = target.insert_absent(items, ABSENT)
+    assert (written.inserted, written.present, written.rejects) == (103, 0, [])
+    assert sorted(map(canonical, aws.dynamodb.items("target"))) == sorted(map(canonical, items))
+    assert sorted(statements(aws)) == [3, 25, 25, 25, 25]
+
+
+def test_what_is_there_is_never_overwritten_by_a_page(aws: FakeAws, target: Target) -> None:
+    deleted = Change({"pk": {"S": "2"}}, item(2), None, "1", deleted=item(2))
+    tombstone = tombstone_of(deleted, version_attribute=None)
+    aws.dynamodb.seed("target", item(1, "from the stream"), tombstone)
+    written = target.insert_absent([item(number, "stale") for number in range(4)], ABSENT)
+    assert (written.inserted, written.present) == (2, 2)
+    assert aws.dynamodb.tables["target"][canonical({"pk": {"S": "1"}})]["content"] == {"S": "from the stream"}
+    assert tombstone in aws.dynamodb.items("target")
+    assert aws.dynamodb.operations() == ["BatchExecuteStatement"], "a duplicate costs no call of its own"
+
+
+def test_throttled_statements_are_tried_again_and_only_those(aws: FakeAws, target: Target) -> None:
+    aws.dynamodb.refuse = first_times(2, "ThrottlingError", lambda entry: int(entry["pk"]["S"]) % 5 == 0)
+    written = target.insert_absent([item(number) for number in range(25)], ABSENT)
+    assert written.inserted == 25, "each counted once"
+    assert statements(aws) == [25, 5, 5]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "ProvisionedThroughputExceeded",
+        "RequestLimitExceeded",
+        "ThrottlingError",
+        "InternalServerError",
+        "TransactionConflict",
+    ],
+)
+def test_no_passing_refusal_is_taken_for_a_final_one(aws: FakeAws, target: Target, code: str) -> None:
+    aws.dynamodb.refuse = first_times(1, code)
+    assert target.insert_absent([item(1)], ABSENT).inserted == 1
+
+
+def test_items_that_are_throttled_at_every_try_are_never_called_written(aws: FakeAws, target: Target) -> None:
+    aws.dynamodb.refuse = lambda entry: "ThrottlingError" if entry["pk"]["S"] == "7" else None
+    with pytest.raises(WritesUnfinished, match=r"target took 24 of 25 items \(ThrottlingError at every try\)"):
+        target.insert_absent([item(number) for number in range(25)], ABSENT)
+    assert statements(aws) == [25] + [1] * (TRIES - 1)
+
+
+def test_a_success_at_the_last_try_is_not_reported_as_a_failure(aws: FakeAws, target: Target) -> None:
+    aws.dynamodb.refuse = first_times(TRIES - 1, "ThrottlingError")
+    assert target.insert_absent([item(1)], ABSENT).inserted == 1
+
+
+def test_an_unknown_refusal_is_never_taken_for_written(aws: FakeAws, target: Target) -> None:
+    aws.dynamodb.refuse = lambda _: "AccessDenied"
+    with pytest.raises(WritesUnfinished, match="AccessDenied"):
+        target.insert_absent([item(1)], ABSENT)
+
+
+def test_one_failing_batch_is_not_hidden_by_the_others(aws: FakeAws, target: Target) -> None:
+    aws.dynamodb.refuse = lambda entry: "AccessDenied" if entry["pk"]["S"] == "60" else None
+    with pytest.raises(WritesUnfinished):
+        target.insert_absent([item(number) for number in range(100)], ABSENT)
+
+
+def test_an_item_that_the_target_refuses_is_kept_with_its_reason_and_the_others_written(
+    aws: FakeAws, target: Target
+) -> None:
+    aws.dynamodb.reject = lambda entry: entry["pk"]["S"] in {"3", "9"}
+    written = target.insert_absent([item(number) for number in range(25)], ABSENT)
+    assert (written.inserted, written.present) == (23, 0)
+    assert [reject.key for reject in written.rejects] == [{"pk": {"S": "3"}}, {"pk": {"S": "9"}}]
+    assert written.rejects[0].item == item(3), "whole, so that it can be written by hand"
+    assert written.rejects[0].reason == "ValidationException: wrong type for an index key"
+
+
+def test_an_item_that_only_its_statement_is_refused_for_still_arrives(aws: FakeAws, target: Target) -> None:
+    aws.dynamodb.refuse = lambda entry: "ValidationError" if entry["pk"]["S"] == "3" else None
+    written = target.insert_absent([item(number) for number in range(5)], ABSENT)
+    assert (written.inserted, written.rejects) == (5, [])
+    assert aws.dynamodb.operations() == ["BatchExecuteStatement", "PutItem"]
+    aws.dynamodb.seed("target", item(3, "from the stream"))
+    assert target.insert_absent([item(3, "stale")], ABSENT).present == 1, "put alone under the same condition"
+
+
+def test_a_whole_call_that_is_refused_does_not_lose_its_other_items(aws: FakeAws, target: Target) -> None:
+    def refuse_batches(operation: str, _: object) -> None:
+        if operation == "BatchExecuteStatement":
+            raise client_error("ValidationException")
+
+    aws.dynamodb.before = refuse_batches
+    aws.dynamodb.reject = lambda entry: entry["pk"]["S"] == "3"
+    written = target.insert_absent([item(number) for number in range(25)], ABSENT)
+    assert (written.inserted, len(written.rejects)) == (24, 1)
+
+
+def test_a_call_that_fails_for_another_reason_is_raised(aws: FakeAws, target: Target) -> None:
+    def fail(*_: object) -> None:
+        raise client_error("ResourceNotFoundException")
+
+    aws.dynamodb.before = fail
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        target.insert_absent([item(1)], ABSENT)
+
+
+def long_item(pk: object, content: str = "new") -> Item:
+    return item(pk, content, **{f"{number:03}" + "n" * 250: {"NULL": True} for number in range(40)})
+
+
+def test_an_item_whose_statement_does_not_fit_is_put_alone_under_the_same_rule(aws: FakeAws, target: Target) -> None:
+    aws.dynamodb.seed("target", long_item(1, "from the stream"))
+    written = target.insert_absent([long_item(0), long_item(1, "stale"), item(2)], ABSENT)
+    assert (written.inserted, written.present) == (2, 1)
+    assert aws.dynamodb.tables["target"][canonical({"pk": {"S": "1"}})]["content"] == {"S": "from the stream"}
+    assert sorted(aws.dynamodb.operations()) == ["BatchExecuteStatement", "PutItem", "PutItem"]
+
+
+def test_an_item_too_long_for_a_statement_is_rejected_with_a_reason_too(aws: FakeAws, target: Target) -> None:
+    aws.dynamodb.reject = lambda entry: entry["pk"]["S"] == "0"
+    assert [reject.key for reject in target.insert_absent([long_item(0)], ABSENT).rejects] == [{"pk": {"S": "0"}}]
+
+
+@pytest.mark.parametrize(
+    ("page", "present", "content"),
+    [("2", "1", "page"), ("1", "1", "present"), ("1", "2", "present"), ("10", "9", "page"), (None, "1", "present")],
+)
+def test_with_versions_a_page_wins_only_over_what_is_older(
+    aws: FakeAws, target: Target, page: str | None, present: str, content: str
+) -> None:
+    aws.dynamodb.seed("target", item(1, "present", v={"N": present}))
+    new = item(1, "page") if page is None else item(1, "page", v={"N": page})
+    written = target.insert_absent([new], NEWER)
+    assert aws.dynamodb.items("target")[0]["content"] == {"S": content}
+    assert (written.inserted, written.present) == ((1, 0) if content == "page" else (0, 1))
+
+
+@pytest.mark.parametrize(("version", "comes_back"), [("4", False), ("5", False), ("6", True)])
+def test_with_versions_a_page_never_wins_over_the_tombstone_of_its_own_item(
+    aws: FakeAws,
+    target: Target,
+    version: str,
+    comes_back: bool,  # noqa: FBT001 — a case
+) -> None:
+    deleted = item(1, v={"N": "5"})
+    change = Change({"pk": {"S": "1"}}, deleted, None, "1", deleted=deleted)
+    aws.dynamodb.seed("target", tombstone_of(change, version_attribute="v"))
+    written = target.insert_absent([item(1, v={"N": version})], NEWER)
+    assert bool(written.inserted) is comes_back
+
+
+def test_a_page_without_items_makes_no_call(aws: FakeAws, target: Target) -> None:
+    assert target.insert_absent([], ABSENT).inserted == 0
+    assert aws.dynamodb.calls == []
+
+
+# ---------------------------------------------------------------- changes
+
+
+def test_changes_are_written_whatever_is_there(aws: FakeAws, target: Target) -> None:
+    aws.dynamodb.seed("target", *[item(number, "old") for number in range(60)])
+    rejects = target.write_all([item(number) for number in range(30)], [{"pk": {"S": "40"}}, {"pk": {"S": "absent"}}])
+    assert rejects == []
+    assert len(aws.dynamodb.items("target")) == 59
+    assert sum(entry["content"] == {"S": "new"} for entry in aws.dynamodb.items("target")) == 30
+
+
+def test_what_stays_unprocessed_is_sent_again_and_only_that(aws: FakeAws, target: Target) -> None:
+    aws.dynamodb.leave = lambda requests: (
+        requests[3:7] if len(requests) == 25 else requests[:1] if len(requests) == 4 else []
+    )
+    assert target.write_all([item(number) for number in range(25)], []) == []
+    assert [len(request["RequestItems"]["target"]) for _, request in aws.dynamodb.calls] == [25, 4, 1]
+    assert len(aws.dynamodb.items("target")) == 25
+
+
+def test_changes_that_stay_unprocessed_are_never_called_written(aws: FakeAws, target: Target) -> None:
+    aws.dynamodb.leave = lambda requests: requests[-1:]
+    with pytest.raises(WritesUnfinished, match="target left 1 of 5 changes unprocessed"):
+        target.write_all([item(number) for number in range(5)], [])
+    assert len(aws.dynamodb.calls) == TRIES
+
+
+def test_one_change_that_the_target_refuses_does_not_take_its_batch_with_it(aws: FakeAws, target: Target) -> None:
+    aws.dynamodb.seed("target", item("gone"))
+    aws.dynamodb.reject = lambda entry: entry["pk"]["S"] == "3"
+    rejects = target.write_all([item(number) for number in range(5)], [{"pk": {"S": "gone"}}])
+    assert [(reject.key, reject.item) for reject in rejects] == [({"pk": {"S": "3"}}, item(3))]
+    assert {entry["pk"]["S"] for entry in aws.dynamodb.items("target")} == {"0", "1", "2", "4"}
+
+
+@pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "ResourceNotFoundException"])
+def test_a_batch_that_fails_as_a_whole_is_not_taken_apart_but_raised(aws: FakeAws, target: Target, code: str) -> None:
+    def fail(*_: object) -> None:
+        raise client_error(code)
+
+    aws.dynamodb.before = fail
+    with pytest.raises(ClientError, match=code):
+        target.write_all([item(1)], [])
+    assert aws.dynamodb.operations() == ["BatchWriteItem"]
+
+
+# ---------------------------------------------------------------- reads
+
+
+def test_keys_that_stay_unread_are_never_taken_for_absent(aws: FakeAws) -> None:
+    aws.dynamodb.seed("target", *[item(number) for number in range(250)])
+    keys: list[Item] = [{"pk": {"S": str(number)}} for number in range(260)]
+    aws.dynamodb.leave = lambda left: left[60:] if len(left) == 100 else []
+    found = read_items(aws.dynamodb, "target", keys, SCHEMA)
+    assert found == {canonical({"pk": entry["pk"]}): entry for entry in aws.dynamodb.items("target")}
+    aws.dynamodb.leave = lambda left: left[:1]
+    with pytest.raises(AwsUnavailable, match="target left 1 keys unread"):
+        read_items(aws.dynamodb, "target", keys, SCHEMA)
