@@ -1,0 +1,34 @@
+"""Attach the writer to the stream of pages, before the first page is put.
+
+Reads and writes: the writer's mapping. Run again it finds the mapping that it made.
+"""
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from tasks.aws import deployment, mappings
+from tasks.aws.handler import Request, task
+from tasks.core.errors import WriterPending
+
+RECORDS_AT_ONCE = 4
+"""A page takes seconds; a batch has to end well within the function's time-out."""
+RETRIES = 50
+"""A page that only meets a throttled target gets through; one that can not be read is given up and kept."""
+SIDE_BY_SIDE = 2
+"""Batches of one shard under way at the same time: pages need no order."""
+
+
+@task(Request)
+def handler(_: Request, __: LambdaContext) -> dict[str, object]:
+    """Return the mapping's id once it is enabled; until then `WriterPending`."""
+    mapping = mappings.attach(
+        deployment.pages_stream_arn(),
+        deployment.writer_function(),
+        BatchSize=RECORDS_AT_ONCE,
+        MaximumRetryAttempts=RETRIES,
+        BisectBatchOnFunctionError=True,
+        ParallelizationFactor=SIDE_BY_SIDE,
+        DestinationConfig={"OnFailure": {"Destination": f"arn:aws:s3:::{deployment.rejects_bucket()}"}},
+    )
+    if mapping.state != "Enabled":
+        raise WriterPending(f"the writer's mapping is {mapping.state}")
+    return {"mapping": mapping.uuid}

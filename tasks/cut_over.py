@@ -1,0 +1,65 @@
+"""Move traffic: the pointer says target, and an event tells so.
+
+Reads: the rule, watermarks, TTL of both tables, the pointer. Writes: the target's TTL as the source has it, the
+pointer, one event. Run again it finds the cut-over noted and does nothing; a crash before the note repeats the event.
+"""
+
+import time
+from typing import Literal
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from tasks.aws import deployment, migration_record, pointer, streams, tables, watermarks
+from tasks.aws.handler import Request, task
+from tasks.core.conflict import ReplicationRule
+from tasks.core.errors import CutOverPending, Refused
+from tasks.core.plan import Plan
+from tasks.core.watermark import is_rule_in_force
+
+
+class CutOverRequest(Request):
+    """The source's stream, and the proof: nothing but `equal` is accepted."""
+
+    stream_arn: str
+    verdict: Literal["equal"]
+
+
+@task(CutOverRequest)
+def handler(request: CutOverRequest, _: LambdaContext) -> dict[str, object]:
+    """Return the active table and when it became that."""
+    plan = request.plan
+    at = migration_record.cut_over_at(plan.run)
+    if at is None:
+        _check_rule(plan, request.stream_arn)
+        _expire_as_source(plan)
+        pointer.flip_pointer(plan.migration, plan.target_table)
+        at = time.time()
+        pointer.put_event(
+            "Cut Over",
+            {"migration": plan.migration, "run": plan.run, "from": plan.source_table, "to": plan.target_table},
+        )
+        migration_record.put_cut_over(plan.run, at=at)
+    return {"active_table": plan.target_table, "at": at}
+
+
+def _check_rule(plan: Plan, stream_arn: str) -> None:
+    record = migration_record.read_rule()
+    if record is None or (record.run, record.rule) != (plan.run, ReplicationRule.TARGET_WINS):
+        raise Refused(
+            "the source was not fenced: a late change could undo a write to the target; redrive from FenceSource"
+        )
+    if not is_rule_in_force(
+        record,
+        now=time.time(),
+        timeout_seconds=deployment.replicator_timeout_seconds(),
+        open_shards=streams.open_shards(stream_arn),
+        watermarks=watermarks.read_watermarks(),
+    ):
+        raise CutOverPending("a batch from before the fence may still be under way")
+
+
+def _expire_as_source(plan: Plan) -> None:
+    # Not sooner: a target that expires items by itself would differ from its source while they are compared.
+    attribute = tables.ttl_attribute(plan.source_table)
+    if attribute is not None and tables.ttl_attribute(plan.target_table) is None:
+        tables.expire_by(plan.target_table, attribute)

@@ -1,0 +1,72 @@
+"""Wait until every page that was put into Kinesis has its receipt: an exact proof, without looking at iterator ages.
+
+Reads: checkpoints, send ledger, receipts, what Lambda gave up on. Writes: how far it has compared, so that each poll
+goes on from there. Run again it compares only the segment that it waits for.
+"""
+
+import time
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from tasks.aws import backfill_drain, deployment, receipts
+from tasks.aws.backfill_drain import DrainProgress
+from tasks.aws.handler import Request, task
+from tasks.aws.rejects import count_given_up
+from tasks.core.errors import BackfillIncomplete, DrainPending
+from tasks.core.plan import Plan
+from tasks.core.receipts import SegmentDrain
+from tasks.core.segment import Checkpoint
+
+SHOWN_PAGES = 5
+RESERVE_MILLISECONDS = 20_000
+STUCK_SECONDS = 1800
+"""No receipt for so long is no backlog any more: a page alone takes seconds."""
+
+
+@task(Request)
+def handler(request: Request, context: LambdaContext) -> dict[str, int]:
+    """Return what the writer did, in items; until every page has its receipt `DrainPending`."""
+    plan = request.plan
+    progress = backfill_drain.read_progress(plan.run)
+    first = progress.segments
+    for segment in range(first, plan.total_segments):
+        if context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS and segment > first:
+            raise DrainPending(f"receipts compared of {segment} of {plan.total_segments} segments; going on")
+        checkpoint = receipts.read_checkpoint(plan.run, segment)
+        if checkpoint is None or checkpoint.state != "done":
+            raise BackfillIncomplete(
+                f"segment {segment} of {plan.total_segments} was never scanned to its end; start a new execution"
+            )
+        drain = receipts.read_segment_drain(plan.run, checkpoint)
+        if drain.missing:
+            _wait_for(plan, checkpoint, drain, progress)
+        progress = backfill_drain.put_progress(plan.run, progress.with_segment(checkpoint, drain))
+    return {
+        "pages": progress.pages,
+        "items": progress.items,
+        "inserted": progress.inserted,
+        "present": progress.present,
+        "rejected": progress.rejected,
+    }
+
+
+def _wait_for(plan: Plan, checkpoint: Checkpoint, drain: SegmentDrain, progress: DrainProgress) -> None:
+    shown = ", ".join(map(str, drain.missing[:SHOWN_PAGES])) + (", …" if len(drain.missing) > SHOWN_PAGES else "")
+    what = (
+        f"segment {checkpoint.segment} of {plan.total_segments}: {len(drain.missing)} of {checkpoint.pages} pages "
+        f"have no receipt yet (page {shown})"
+    )
+    now = time.time()
+    progress = backfill_drain.put_progress(plan.run, progress.waiting_for(what, now=now))
+    given_up = count_given_up()
+    if given_up or now - progress.since > STUCK_SECONDS:
+        why = (
+            f"Lambda gave up on {given_up} batches, which are kept in s3://{deployment.rejects_bucket()}/aws/lambda/"
+            if given_up
+            else f"none has come for {STUCK_SECONDS // 60} minutes"
+        )
+        raise BackfillIncomplete(
+            f"{what}, and {why}; the log of WritePages has the reason: mend it, remove those objects, "
+            "and start a new execution, which keeps what is already in the target"
+        )
+    raise DrainPending(what)

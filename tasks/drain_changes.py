@@ -1,0 +1,37 @@
+"""Wait until every change that the source had taken when the state was entered is in the target.
+
+Reads: the stream's shards and tips, watermarks, rejects. Writes: the tips of this entry, once. Run again it compares
+the same tips with newer watermarks.
+"""
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from tasks.aws import deployment, moments
+from tasks.aws.handler import Request, task
+from tasks.aws.rejects import count_rejects
+from tasks.core.errors import ChangesPending, DriftFound
+
+
+class DrainChangesRequest(Request):
+    """The source's stream, and when the state was entered."""
+
+    stream_arn: str
+    entered: str
+
+
+@task(DrainChangesRequest)
+def handler(request: DrainChangesRequest, _: LambdaContext) -> dict[str, int]:
+    """Return how many shards were drained; until the replicator has passed their tips `ChangesPending`."""
+    run = request.plan.run
+    passing = moments.read_passing(f"drain-changes#{request.entered}", request.stream_arn)
+    if passing.behind:
+        raise ChangesPending(passing.in_words())
+    refused, overruled = count_rejects(f"{run}/changes/"), count_rejects(f"{run}/late/")
+    if refused or overruled:
+        raise DriftFound(
+            f"changes of {refused} batches were refused by the target, and {overruled} found another item there though "
+            f"the application does not write to it yet; they are kept with the reason under "
+            f"s3://{deployment.rejects_bucket()}/rejects/{run}/. Write them into the target or mend it, "
+            "remove those objects, then redrive"
+        )
+    return {"shards": passing.shards}

@@ -1,0 +1,16 @@
+"""Lay out the segments of the parallel scan.
+
+Reads and writes nothing: the checkpoints are its output, in the execution history. Run again it says the same.
+"""
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from tasks.aws.handler import Request, task
+from tasks.core.segment import plan_checkpoints
+
+
+@task(Request)
+def handler(request: Request, _: LambdaContext) -> dict[str, object]:
+    """Return one checkpoint per segment."""
+    checkpoints = plan_checkpoints(request.plan.total_segments)
+    return {"checkpoints": [checkpoint.model_dump(mode="json", exclude_defaults=True) for checkpoint in checkpoints]}

@@ -1,0 +1,22 @@
+"""Lay out the verification: the slices of source and target whose digests are compared.
+
+Reads and writes nothing. Run again it says the same; a new entry of the state begins a verification of its own.
+"""
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from tasks.aws.handler import Request, task
+from tasks.core.verification import Verification, plan_slices
+
+
+class PlanVerifyRequest(Request):
+    """When the state was entered."""
+
+    entered: str
+
+
+@task(PlanVerifyRequest)
+def handler(request: PlanVerifyRequest, _: LambdaContext) -> dict[str, object]:
+    """Return the slices of the first pass."""
+    verification = Verification(id=request.entered, slices=plan_slices(request.plan.verify_segments))
+    return verification.model_dump(mode="json")

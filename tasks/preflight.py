@@ -1,0 +1,66 @@
+"""Check everything that can be checked before anything is changed, and resolve the plan.
+
+Reads: the execution's input, the deployed settings, the source, the target, mappings on the source's stream, the
+pointer, the control table, other executions. Writes: nothing, so running it twice is safe.
+"""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import ClientError
+from pydantic import BaseModel, ConfigDict
+
+from tasks.aws import clients, deployment, executions, mappings, migration_record, pointer, tables
+from tasks.aws.handler import task
+from tasks.core.migration import Migration, apply_overrides, parse_migration
+from tasks.core.plan import Facts, Plan, TableFacts, make_plan
+
+
+class PreflightRequest(BaseModel):
+    """The execution's input as it was given, and which execution of which state machine it is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: Any
+    execution_name: str
+    execution_arn: str
+    state_machine_arn: str
+
+
+@task(PreflightRequest)
+def handler(request: PreflightRequest, _: LambdaContext) -> Plan:
+    """Return the plan, or refuse with every reason at once."""
+    settings = apply_overrides(parse_migration(deployment.settings()), request.input)
+    return make_plan(settings, _facts(settings, request), run=request.execution_name)
+
+
+def _facts(settings: Migration, request: PreflightRequest) -> Facts:
+    source, target = _facts_of(settings.source_table), _facts_of(settings.target_table)
+    ours = deployment.replicator_function()
+    readers = mappings.find_mappings(source.stream_arn) if source is not None and source.stream_arn else []
+    return Facts(
+        region=clients.own_region(),
+        known_regions=clients.known_regions(),
+        source=source,
+        target=target,
+        target_has_items=target is not None and target.status == "ACTIVE" and tables.has_items(settings.target_table),
+        earlier_plan=migration_record.read_plan(),
+        replicator_attached=any(reader.function_name == ours for reader in readers),
+        other_stream_readers=tuple(reader.function_name for reader in readers if reader.function_name != ours),
+        active_table=pointer.read_pointer(settings.migration),
+        other_executions=executions.running_before(request.state_machine_arn, request.execution_arn),
+        table_write_limit=_table_write_limit(),
+    )
+
+
+def _facts_of(table: str) -> TableFacts | None:
+    described = tables.describe(table)
+    return None if described is None else tables.facts_of(described)
+
+
+def _table_write_limit() -> int | None:
+    try:
+        return tables.write_limit()
+    except ClientError:
+        # It only serves a notice; an account may forbid the call.
+        return None

@@ -1,0 +1,48 @@
+"""Remove every tombstone from the target, at the price of what was deleted.
+
+Reads: the ledger, the rule, watermarks. Writes: deletes at the target, each on the condition that the mark is still
+there, then strikes the ledger's entry. Run again it goes on with what is left in the ledger.
+"""
+
+import time
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from tasks.aws import deployment, migration_record, purge, streams, watermarks
+from tasks.aws.handler import Request, task
+from tasks.core.conflict import RULE_ORDER, ReplicationRule
+from tasks.core.errors import Refused, TombstonesPending
+from tasks.core.watermark import is_rule_in_force
+
+RESERVE_SECONDS = 15
+
+
+class PurgeTombstonesRequest(Request):
+    """The source's stream."""
+
+    stream_arn: str
+
+
+@task(PurgeTombstonesRequest)
+def handler(request: PurgeTombstonesRequest, context: LambdaContext) -> dict[str, int]:
+    """Return how many tombstones this last call removed; while some are left `TombstonesPending`."""
+    record = migration_record.read_rule()
+    leaves_none = RULE_ORDER.index(ReplicationRule.DELETE)
+    if record is None or record.run != request.plan.run or RULE_ORDER.index(record.rule) < leaves_none:
+        raise Refused(
+            "the replicator still leaves tombstones: the writer has to be detached first, or a late page would bring "
+            "deleted items back; redrive from DetachWriter"
+        )
+    if not is_rule_in_force(
+        record,
+        now=time.time(),
+        timeout_seconds=deployment.replicator_timeout_seconds(),
+        open_shards=streams.open_shards(request.stream_arn),
+        watermarks=watermarks.read_watermarks(),
+    ):
+        raise TombstonesPending("a batch that leaves tombstones may still be under way")
+    deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+    purged, is_complete = purge.purge(request.plan, deadline=deadline)
+    if not is_complete:
+        raise TombstonesPending(f"{purged} tombstones removed in this call, and there are more")
+    return {"purged": purged}

@@ -1,0 +1,105 @@
+"""Apply the source's stream to the target, in order, shard by shard.
+
+Reads: the batch, the rule and the plan in the control table. Writes: items, deletes or tombstones of the target, the
+tombstone ledger before them, rejects, and last the shard's watermark. A batch that comes again leaves the same: the
+last image of each key. The first failure ends the batch and is reported, so that nothing newer overtakes it.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from tasks.aws import late_changes, migration_record, tombstones, watermarks
+from tasks.aws.clients import passing_errors
+from tasks.aws.handler import logged, logger
+from tasks.aws.raw import raw_dynamodb
+from tasks.aws.rejects import put_rejects
+from tasks.aws.target import ITEMS_AT_ONCE, Target
+from tasks.core.change import first_unapplied, parse_changes, unapplied
+from tasks.core.conflict import Change, ReplicationRule, last_per_key, tombstone_of
+from tasks.core.errors import Refused
+from tasks.core.item import Item, without_legacy_attributes
+from tasks.core.plan import Plan
+from tasks.core.watermark import Watermark
+
+
+def handler(event: Mapping[str, Any], _: LambdaContext) -> dict[str, Any]:
+    """Apply one batch of one shard; report the first change that could not be applied.
+
+    `state` has to be in the answer because the mapping has a tumbling window, which is what makes Lambda name the
+    shard in the event.
+    """
+    answer: dict[str, Any] = {"state": {}, "batchItemFailures": []}
+    if not event["Records"]:  # the end of a window
+        return answer
+    shard = _shard_of(event)
+    rule = migration_record.required_rule()
+    plan = migration_record.required_plan()
+    # A change that came before may come again, even out of order. Applied once more after the cut-over it could undo
+    # what the application did since: so what the watermark has passed is left out.
+    changes = unapplied(parse_changes(event["Records"], without_legacy_attributes), watermarks.read_watermark(shard))
+    if not changes:
+        return answer
+    applied: list[Change] = []
+    try:
+        with logged(f"replicate_changes {shard}"), passing_errors("replicate_changes"):
+            apply_changes(plan, rule.rule, changes, applied)
+            last = event["Records"][-1]["dynamodb"]  # never behind the watermark: some change was ahead of it
+            # Only now: a watermark that passes a change which is not applied would let the cut-over lose it.
+            watermarks.put_watermark(
+                Watermark(
+                    shard=shard,
+                    sequence_number=last["SequenceNumber"],
+                    changed_at=float(last["ApproximateCreationDateTime"]),
+                    applied_at=time.time(),
+                    rule_since=rule.since,
+                )
+            )
+    except Exception as error:  # noqa: BLE001 — every failure is reported to the mapping, which sends the rest again
+        failed = first_unapplied(changes, applied, plan.key)
+        logger.warning("shard %s comes again from %s: %s", shard, failed, type(error).__name__)
+        answer["batchItemFailures"] = [{"itemIdentifier": failed}]
+    return answer
+
+
+def apply_changes(plan: Plan, rule: ReplicationRule, changes: list[Change], applied: list[Change]) -> None:
+    """Apply changes to the target under a rule.
+
+    Args:
+        plan: names the target.
+        rule: how to apply.
+        changes: of one shard, in order.
+        applied: each merged change is added to it once it is in the target or kept as a reject, so that a failure
+            knows where it was.
+    """
+    target = Target(raw_dynamodb(), plan.target_table, plan.key)
+    merged = last_per_key(changes, plan.key)
+    if rule is ReplicationRule.TARGET_WINS:
+        late_changes.apply_late(target, plan, merged, applied)
+        return
+    for start in range(0, len(merged), ITEMS_AT_ONCE):
+        batch = merged[start : start + ITEMS_AT_ONCE]
+        puts: list[Item] = [change.new for change in batch if change.new is not None]
+        deleted = [change for change in batch if change.new is None]
+        if rule is ReplicationRule.LEAVE_TOMBSTONES:
+            # The ledger first: a tombstone that it does not know would stay at the target for ever.
+            tombstones.enter_all([change.key for change in deleted])
+            puts += [tombstone_of(change, version_attribute=plan.version_attribute) for change in deleted]
+            rejects = target.write_all(puts, [])
+        else:
+            rejects = target.write_all(puts, [change.key for change in deleted])
+        if rejects:
+            put_rejects(f"{plan.run}/changes/{batch[0].sequence_number}", rejects)
+        applied += batch
+
+
+def _shard_of(event: Mapping[str, Any]) -> str:
+    try:
+        return str(event["shardId"])
+    except KeyError:
+        raise Refused(
+            "the event names no shard: the replicator's mapping was made without TumblingWindowInSeconds; "
+            "delete the mapping, then redrive AttachReplicator, which makes it"
+        ) from None

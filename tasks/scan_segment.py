@@ -1,0 +1,64 @@
+"""Scan one segment of the source into Kinesis, page by page, for half of the function's time-out.
+
+Reads: the source. Writes: pages into Kinesis, then the send ledger, then the checkpoint. The cursor is returned only
+after Kinesis has taken the page and the ledger names it: a crash in between sends the page again, which is harmless;
+any other order loses it.
+"""
+
+import json
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from tasks.aws import deployment, pages, receipts
+from tasks.aws.handler import Request, task
+from tasks.aws.raw import raw_dynamodb
+from tasks.core.page import encode_page, read_header, take_apart
+from tasks.core.plan import Plan
+from tasks.core.receipts import Sent
+from tasks.core.segment import Checkpoint
+
+BUDGET_SHARE = 0.5
+"""Of the time-out: what is left over is for one slow page and its retries."""
+
+
+class ScanSegmentRequest(Request):
+    """The segment and how far it has come."""
+
+    checkpoint: Checkpoint
+
+
+@task(ScanSegmentRequest)
+def handler(request: ScanSegmentRequest, context: LambdaContext) -> Checkpoint:
+    """Return the checkpoint reached; the state machine comes back until its state is `done`."""
+    checkpoint = request.checkpoint
+    reserve = context.get_remaining_time_in_millis() * (1 - BUDGET_SHARE)
+    while checkpoint.state != "done":
+        checkpoint = _scan_page(request.plan, checkpoint)
+        if context.get_remaining_time_in_millis() < reserve:
+            break
+    receipts.put_checkpoint(request.plan.run, checkpoint)
+    return checkpoint
+
+
+def _scan_page(plan: Plan, checkpoint: Checkpoint) -> Checkpoint:
+    request: dict[str, Any] = {
+        "TableName": plan.source_table,
+        "Segment": checkpoint.segment,
+        "TotalSegments": plan.total_segments,
+    }
+    if checkpoint.cursor is not None:
+        request["ExclusiveStartKey"] = checkpoint.cursor
+    page = take_apart(raw_dynamodb().call("Scan", json.dumps(request).encode()))
+    records = encode_page(page, run=plan.run, segment=checkpoint.segment, number=checkpoint.pages)
+    pages.put_all(deployment.pages_stream_arn(), records)
+    digests = tuple(read_header(record).digest for record in records)
+    receipts.put_sent(plan.run, checkpoint.segment, Sent(checkpoint.pages, digests, page.count))
+    return Checkpoint(
+        segment=checkpoint.segment,
+        state="done" if page.cursor is None else "scanning",
+        cursor=page.cursor,
+        pages=checkpoint.pages + 1,
+        records=checkpoint.records + len(records),
+        items=checkpoint.items + page.count,
+    )

@@ -1,0 +1,424 @@
+"""The guards between phases: the door is closed before sweeping, and traffic moves only when it may."""
+
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tasks import cut_over, detach_writer, drain_backfill, drain_changes, fence_source, purge_tombstones
+from tasks.aws import mappings, migration_record, pointer, receipts, rejects, streams, tables, tombstones, watermarks
+from tasks.core.conflict import ReplicationRule
+from tasks.core.errors import (
+    BackfillIncomplete,
+    ChangesPending,
+    CutOverPending,
+    DrainPending,
+    DriftFound,
+    Refused,
+    TipOutOfReach,
+    TombstonesPending,
+    WriterPending,
+)
+from tasks.core.item import TOMBSTONE_ATTRIBUTE, Item
+from tasks.core.page import PageHeader
+from tasks.core.receipts import Sent
+from tasks.core.segment import Checkpoint
+from tasks.core.watermark import Watermark
+from tests.unit.aws_fakes import PLAN, RUN, Context, FakeAws, client_error
+
+NOW = 1_000_000.0
+STREAM = "arn:aws:dynamodb:eu-central-1:123456789012:table/source/stream/1"
+
+
+class Clock:
+    """Time stands still until the test moves it."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
+    fake = FakeAws().install(monkeypatch)
+    for name, value in {
+        "WRITE_PAGES_FUNCTION": "writer",
+        "WRITE_PAGES_TIMEOUT_SECONDS": "120",
+        "REPLICATE_CHANGES_TIMEOUT_SECONDS": "60",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(streams, "open_shards", lambda _: ["shard-1"])
+    monkeypatch.setattr(
+        rejects, "_count_objects", lambda prefix: sum(k.startswith(prefix) for k in fake.bucket.objects)
+    )
+    return fake
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    standing = SimpleNamespace(time=lambda: clock.now, monotonic=time.monotonic)
+    for module in (detach_writer, purge_tombstones, cut_over, fence_source, drain_backfill):
+        monkeypatch.setattr(module, "time", standing)
+    return clock
+
+
+def call(handler: Callable[..., Any], context: Context | None = None, **payload: object) -> Any:  # noqa: ANN401 — any answer
+    return handler({"plan": PLAN.model_dump(mode="json"), **payload}, context or Context())
+
+
+def set_rule(rule: ReplicationRule, *, run: str = RUN, since: float = NOW) -> None:
+    migration_record.control().documents.pop(("migration", "rule"), None)  # type: ignore[attr-defined] # the fake's
+    migration_record.set_rule(rule, run=run, now=since)
+
+
+def put_mark(rule_since: float, number: str = "5") -> None:
+    watermarks.put_watermark(Watermark("shard-1", number, 1.0, 2.0, rule_since=rule_since))
+
+
+# ---------------------------------------------------------------- the writer is detached
+
+
+def test_a_last_writer_invocation_is_waited_for_before_deletes_stop_leaving_tombstones(
+    aws: FakeAws, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.put_rule("leave-tombstones", since=NOW - 500)
+    gone = {"is": False}
+    monkeypatch.setattr(mappings, "detach", lambda *_: gone["is"])
+    with pytest.raises(WriterPending, match="on its way out"):
+        call(detach_writer.handler)
+    clock.now += 1000
+    gone["is"] = True
+    with pytest.raises(WriterPending, match="may be under way for 120 s"):
+        call(detach_writer.handler)
+    clock.now += 119
+    with pytest.raises(WriterPending):
+        call(detach_writer.handler)
+    record = migration_record.read_rule()
+    assert record is not None
+    assert record.rule is ReplicationRule.LEAVE_TOMBSTONES
+    clock.now += 1
+    assert call(detach_writer.handler) == {"rule": "delete", "since": clock.now}
+
+
+def test_a_writer_that_went_in_an_earlier_run_does_not_shorten_the_wait(
+    aws: FakeAws, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.put_rule("leave-tombstones")
+    migration_record.writer_gone_at("an earlier run", now=NOW - 10_000)
+    monkeypatch.setattr(mappings, "detach", lambda *_: True)
+    assert clock.now == NOW
+    with pytest.raises(WriterPending, match="120 s"):
+        call(detach_writer.handler)
+
+
+@pytest.mark.usefixtures("aws")
+def test_the_fence_waits_until_the_replicator_has_passed_what_pages_may_have_brought_ahead_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "read_tips", lambda *_: {"shard-1": "10"})
+    set_rule(ReplicationRule.DELETE)
+    put_mark(NOW, "9")
+    with pytest.raises(ChangesPending, match="1 of 1 shards"):
+        call(fence_source.handler, stream_arn=STREAM, entered="t1")
+    assert migration_record.required_rule().rule is ReplicationRule.DELETE
+    put_mark(NOW, "10")
+    assert call(fence_source.handler, stream_arn=STREAM, entered="t1")["rule"] == "target-wins"
+
+
+@pytest.mark.usefixtures("aws")
+def test_the_rule_never_moves_back_within_a_run(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "read_tips", lambda *_: {})
+    set_rule(ReplicationRule.TARGET_WINS)
+    clock.now += 50
+    for earlier in ReplicationRule:
+        assert migration_record.set_rule(earlier, run=RUN, now=clock.now).since == NOW
+    again = call(fence_source.handler, stream_arn=STREAM, entered="t2")
+    assert again == {"rule": "target-wins", "since": NOW}, "run again it finds the rule set"
+    anew = migration_record.set_rule(ReplicationRule.LEAVE_TOMBSTONES, run="the next run", now=clock.now)
+    assert (anew.rule, anew.since) == (ReplicationRule.LEAVE_TOMBSTONES, clock.now)
+
+
+# ---------------------------------------------------------------- tombstones are purged
+
+
+def entomb(aws: FakeAws, *names: str) -> None:
+    keys: list[Item] = [{"pk": {"S": name}} for name in names]
+    tombstones.enter_all(keys)
+    aws.dynamodb.seed("target", *[{**key, TOMBSTONE_ATTRIBUTE: {"BOOL": True}} for key in keys])
+
+
+def purge(context: Context | None = None) -> Any:  # noqa: ANN401 — any answer
+    return call(purge_tombstones.handler, context, stream_arn=STREAM)
+
+
+def test_tombstones_are_never_purged_while_a_page_may_still_come(aws: FakeAws, clock: Clock) -> None:
+    entomb(aws, "a")
+    clock.now += 10_000
+    with pytest.raises(Refused, match="redrive from DetachWriter"):
+        purge()
+    set_rule(ReplicationRule.LEAVE_TOMBSTONES)
+    with pytest.raises(Refused, match="redrive from DetachWriter"):
+        purge()
+    set_rule(ReplicationRule.DELETE, run="an earlier run")
+    with pytest.raises(Refused):
+        purge()
+    assert len(aws.dynamodb.items("target")) == 1
+
+
+def test_a_batch_that_still_leaves_tombstones_is_waited_for(aws: FakeAws, clock: Clock) -> None:
+    entomb(aws, "a")
+    set_rule(ReplicationRule.DELETE)
+    put_mark(rule_since=NOW - 1)
+    clock.now += 59
+    with pytest.raises(TombstonesPending, match="may still be under way"):
+        purge()
+    assert len(aws.dynamodb.items("target")) == 1
+    put_mark(rule_since=NOW)
+    assert purge() == {"purged": 1}
+    assert aws.dynamodb.items("target") == []
+
+
+def test_every_tombstone_goes_and_no_item_that_was_created_again(aws: FakeAws, clock: Clock) -> None:
+    entomb(aws, *[f"key-{number}" for number in range(50)])
+    alive: Item = {"pk": {"S": "key-7"}, "content": {"S": "created again"}}
+    aws.dynamodb.seed("target", alive)
+    set_rule(ReplicationRule.DELETE)
+    clock.now += 65
+    assert purge() == {"purged": 50}
+    assert aws.dynamodb.items("target") == [alive]
+    assert list(tombstones.iter_entered()) == []
+    assert purge() == {"purged": 0}
+
+
+def test_an_entry_is_struck_out_only_after_its_tombstone_is_gone(aws: FakeAws, clock: Clock) -> None:
+    entomb(aws, "a", "b")
+    set_rule(ReplicationRule.DELETE)
+    clock.now += 65
+
+    def fail(_: str, request: dict[str, Any]) -> None:
+        if request["Key"] == {"pk": {"S": "b"}}:
+            raise client_error("ResourceNotFoundException")
+
+    aws.dynamodb.before = fail
+    with pytest.raises(Exception, match="ResourceNotFoundException"):
+        purge()
+    assert "b" in {key["pk"]["S"] for _, key in tombstones.iter_entered()}
+    aws.dynamodb.before = lambda *_: None
+    purge()
+    assert aws.dynamodb.items("target") == []
+
+
+def test_a_purge_that_runs_out_of_time_is_not_called_complete(aws: FakeAws, clock: Clock) -> None:
+    entomb(aws, "a")
+    set_rule(ReplicationRule.DELETE)
+    clock.now += 65
+    with pytest.raises(TombstonesPending, match="there are more"):
+        purge(Context(14_000))
+
+
+# ---------------------------------------------------------------- traffic moves
+
+
+@pytest.fixture
+def flips(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    del aws  # put in place, and no more is asked of it here
+    flips: list[str] = []
+    monkeypatch.setattr(pointer, "flip_pointer", lambda _, table: flips.append(f"pointer {table}"))
+    monkeypatch.setattr(pointer, "put_event", lambda kind, _: flips.append(f"event {kind}"))
+    monkeypatch.setattr(tables, "ttl_attribute", lambda table: "expires" if table == "source" else None)
+    monkeypatch.setattr(tables, "expire_by", lambda table, attribute: flips.append(f"ttl {table} {attribute}"))
+    return flips
+
+
+def flip(verdict: str = "equal") -> Any:  # noqa: ANN401 — any answer
+    return call(cut_over.handler, stream_arn=STREAM, verdict=verdict)
+
+
+@pytest.mark.parametrize("verdict", ["open", "suspect", "", "drift"])
+def test_traffic_never_moves_without_proof(flips: list[str], verdict: str) -> None:
+    set_rule(ReplicationRule.TARGET_WINS)
+    with pytest.raises(Refused):
+        flip(verdict)
+    assert flips == []
+
+
+def test_traffic_never_moves_before_the_fence(flips: list[str], clock: Clock) -> None:
+    clock.now += 10_000
+    for rule, run in (
+        (ReplicationRule.DELETE, RUN),
+        (ReplicationRule.LEAVE_TOMBSTONES, RUN),
+        (ReplicationRule.TARGET_WINS, "an earlier run"),
+    ):
+        set_rule(rule, run=run)
+        with pytest.raises(Refused, match="redrive from FenceSource"):
+            flip()
+    assert flips == []
+
+
+def test_traffic_never_moves_while_a_batch_from_before_the_fence_may_overwrite_it(
+    flips: list[str], clock: Clock
+) -> None:
+    set_rule(ReplicationRule.TARGET_WINS)
+    put_mark(rule_since=NOW - 1)
+    clock.now += 59
+    with pytest.raises(CutOverPending):
+        flip()
+    assert flips == []
+    put_mark(rule_since=NOW)
+    flip()
+    assert flips == ["ttl target expires", "pointer target", "event Cut Over"]
+
+
+def test_a_second_cut_over_does_not_move_the_pointer_back_after_somebody_moved_it(
+    flips: list[str], clock: Clock
+) -> None:
+    set_rule(ReplicationRule.TARGET_WINS)
+    clock.now += 65
+    first = flip()
+    flips.clear()
+    clock.now += 500
+    assert flip() == first
+    assert flips == []
+
+
+# ---------------------------------------------------------------- drains
+
+
+def header(page: int, digest: str) -> PageHeader:
+    return PageHeader(run=RUN, segment=0, page=page, part=0, parts=1, count=3, digest=digest)
+
+
+def sent(*digests: str) -> None:
+    for page, digest in enumerate(digests):
+        receipts.put_sent(RUN, 0, Sent(page, (digest,), 3))
+    done = Checkpoint(segment=0, state="done", pages=len(digests), records=len(digests), items=3 * len(digests))
+    receipts.put_checkpoint(RUN, done)
+
+
+@pytest.mark.usefixtures("aws")
+def test_the_backfill_is_drained_only_when_every_page_has_its_receipt(clock: Clock) -> None:
+    assert clock.now == NOW
+    sent("d0", "d1")
+    receipts.put_receipt(header(0, "d0"), inserted=2, present=1, rejected=0)
+    receipts.put_receipt(header(1, "an earlier sending"), inserted=3, present=0, rejected=0)
+    with pytest.raises(DrainPending, match=r"segment 0 of 1: 1 of 2 pages have no receipt yet \(page 1\)"):
+        call(drain_backfill.handler)
+    receipts.put_receipt(header(1, "d1"), inserted=0, present=2, rejected=1)
+    answer = call(drain_backfill.handler)
+    assert answer == {"pages": 2, "items": 6, "inserted": 2, "present": 3, "rejected": 1}
+    assert call(drain_backfill.handler) == answer, "run again it counts nothing twice"
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_segment_that_was_not_scanned_to_its_end_is_never_called_drained() -> None:
+    with pytest.raises(BackfillIncomplete, match="never scanned to its end"):
+        call(drain_backfill.handler)
+    receipts.put_checkpoint(RUN, Checkpoint(segment=0, pages=0))
+    with pytest.raises(BackfillIncomplete, match="never scanned to its end"):
+        call(drain_backfill.handler)
+
+
+def test_a_page_that_lambda_gave_up_on_is_not_waited_for_for_ever(aws: FakeAws, clock: Clock) -> None:
+    sent("d0")
+    with pytest.raises(DrainPending):
+        call(drain_backfill.handler)
+    clock.now += drain_backfill.STUCK_SECONDS + 1
+    with pytest.raises(BackfillIncomplete, match="none has come for 30 minutes"):
+        call(drain_backfill.handler)
+    aws.bucket.objects["aws/lambda/given-up"] = b""
+    with pytest.raises(BackfillIncomplete, match="Lambda gave up on 1 batches"):
+        call(drain_backfill.handler)
+
+
+def drain(entered: str = "t1") -> Any:  # noqa: ANN401 — any answer
+    return call(drain_changes.handler, stream_arn=STREAM, entered=entered)
+
+
+def test_changes_are_drained_to_the_tips_of_the_moment_and_no_refused_one_is_overlooked(
+    aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tips = {"shard-1": "10"}
+    monkeypatch.setattr(streams, "read_tips", lambda *_: dict(tips))
+    with pytest.raises(ChangesPending, match="1 of 1 shards"):
+        drain()
+    tips["shard-1"] = "99"  # the source goes on: this wait is for what was there when it began
+    put_mark(NOW, "9")
+    with pytest.raises(ChangesPending):
+        drain()
+    put_mark(NOW, "10")
+    assert drain() == {"shards": 1}
+    with pytest.raises(ChangesPending):
+        drain("t2")
+    aws.bucket.objects[f"rejects/{RUN}/changes/5.jsonl"] = b"{}"
+    with pytest.raises(DriftFound, match="changes of 1 batches were refused by the target, and 0 found"):
+        drain()
+    aws.bucket.objects = {f"rejects/{RUN}/late/5.jsonl": b"{}"}
+    with pytest.raises(DriftFound, match="changes of 0 batches were refused by the target, and 1 found"):
+        drain()
+
+
+# ---------------------------------------------------------------- tips
+
+
+class FakeStream:
+    """One shard whose reads answer as given: records' numbers, or nothing."""
+
+    exceptions = SimpleNamespace(
+        TrimmedDataAccessException=type("TrimmedDataAccessException", (Exception,), {}),
+        ResourceNotFoundException=type("ResourceNotFoundException", (Exception,), {}),
+    )
+
+    def __init__(self, *reads: list[str]) -> None:
+        self.reads = list(reads)
+        self.began: list[dict[str, Any]] = []
+        self.is_trimmed = False
+
+    def get_shard_iterator(self, **start: Any) -> dict[str, Any]:  # noqa: ANN401 — boto3's
+        self.began.append(start)
+        if self.is_trimmed and "SequenceNumber" in start:
+            raise self.exceptions.TrimmedDataAccessException
+        return {"ShardIterator": "0"}
+
+    def get_records(self, *, ShardIterator: str, Limit: int) -> dict[str, Any]:  # noqa: N803 — boto3's names
+        assert Limit <= 1000
+        number = int(ShardIterator)
+        answer: dict[str, Any] = {"Records": [{"dynamodb": {"SequenceNumber": n}} for n in self.reads[number]]}
+        if number + 1 < len(self.reads):
+            answer["NextShardIterator"] = str(number + 1)
+        return answer
+
+    def describe_stream(self, **_: object) -> dict[str, Any]:
+        return {"StreamDescription": {"Shards": [{"ShardId": "shard-1", "SequenceNumberRange": {}}]}}
+
+
+def read_tips(monkeypatch: pytest.MonkeyPatch, stream: FakeStream, after: str | None = None) -> dict[str, str]:
+    monkeypatch.setattr("tasks.aws.clients.dynamodb_streams", lambda: stream)
+    marks = {} if after is None else {"shard-1": Watermark("shard-1", after, 1.0, 2.0, rule_since=0.0)}
+    return streams.read_tips(STREAM, marks)
+
+
+def test_an_empty_read_before_the_tip_is_not_taken_for_the_tip(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_tips(monkeypatch, FakeStream([], ["1"], [], [], ["2", "3"], [])) == {"shard-1": "3"}
+
+
+def test_a_shard_that_has_nothing_new_is_at_its_watermark_and_one_without_records_has_no_tip(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert read_tips(monkeypatch, FakeStream([], [], [], []), after="7") == {"shard-1": "7"}
+    assert read_tips(monkeypatch, FakeStream([])) == {}
+
+
+def test_a_watermark_older_than_the_stream_keeps_is_no_reason_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = FakeStream(["8"])
+    stream.is_trimmed = True
+    assert read_tips(monkeypatch, stream, after="7") == {"shard-1": "8"}
+    assert [start["ShardIteratorType"] for start in stream.began] == ["AFTER_SEQUENCE_NUMBER", "TRIM_HORIZON"]
+
+
+def test_a_tip_that_was_not_reached_is_never_taken_for_the_tip(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "READS_MOST", 3)
+    stream = FakeStream(*[[str(number)] for number in range(1, 10)])
+    with pytest.raises(TipOutOfReach, match="shard-1"):
+        read_tips(monkeypatch, stream)

@@ -1,0 +1,363 @@
+"""The replicator: in order, up to the first failure; no watermark over a change that is not applied."""
+
+from typing import Any
+
+import pytest
+
+from tasks import replicate_changes
+from tasks.aws import tombstones
+from tasks.core.errors import Refused
+from tasks.core.item import TOMBSTONE_ATTRIBUTE, Item, canonical
+from tests.unit.aws_fakes import PLAN, RUN, Context, Crash, FakeAws, client_error
+
+WATERMARK = ("control.put", "watermarks/shard-1")
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
+    fake = FakeAws().install(monkeypatch)
+    fake.put_rule("leave-tombstones")
+    return fake
+
+
+def item(pk: object, content: object = "x", /, **more: Any) -> Item:  # noqa: ANN401 — any attributes
+    return {"pk": {"S": str(pk)}, "content": {"S": str(content)}, **more}
+
+
+def change(number: int, pk: object, old: Item | None, new: Item | None) -> dict[str, Any]:
+    images = {"OldImage": old, "NewImage": new}
+    return {
+        "eventID": str(number),
+        "dynamodb": {
+            "Keys": {"pk": {"S": str(pk)}},
+            "SequenceNumber": str(number),
+            "ApproximateCreationDateTime": 1_700_000_000.0 + number,
+            **{name: image for name, image in images.items() if image is not None},
+        },
+    }
+
+
+def put(number: int, pk: object, content: object = "x") -> dict[str, Any]:
+    return change(number, pk, None, item(pk, content))
+
+
+def delete(number: int, pk: object, **more: dict[str, Any]) -> dict[str, Any]:
+    return change(number, pk, item(pk, **more), None)
+
+
+def event(*records: dict[str, Any]) -> dict[str, Any]:
+    return {"Records": list(records), "shardId": "shard-1", "state": {}, "window": {}, "isFinalInvokeForWindow": False}
+
+
+def run(*records: dict[str, Any]) -> list[dict[str, str]]:
+    answer = replicate_changes.handler(event(*records), Context())
+    assert set(answer) == {"state", "batchItemFailures"}, "a window's answer needs a state"
+    failures: list[dict[str, str]] = answer["batchItemFailures"]
+    return failures
+
+
+def contents(aws: FakeAws) -> dict[str, str]:
+    return {
+        entry["pk"]["S"]: "TOMBSTONE" if TOMBSTONE_ATTRIBUTE in entry else entry["content"]["S"]
+        for entry in aws.dynamodb.items("target")
+    }
+
+
+def watermark(aws: FakeAws) -> dict[str, Any] | None:
+    return aws.control.read("watermarks", "shard-1")
+
+
+def test_changes_arrive_and_the_watermark_names_the_last(aws: FakeAws) -> None:
+    assert run(put(11, "a", 1), put(12, "b", 1), change(13, "a", item("a", 1), item("a", 2))) == []
+    assert contents(aws) == {"a": "2", "b": "1"}
+    mark = watermark(aws)
+    assert mark is not None
+    assert (mark["sequence_number"], mark["changed_at"], mark["rule_since"]) == ("13", 1_700_000_013.0, 1000.0)
+    assert mark["applied_at"] > 0
+
+
+def test_only_the_last_image_of_a_key_is_written(aws: FakeAws) -> None:
+    run(put(1, "a", 1), put(2, "a", 2), put(3, "b", 1), put(4, "a", 3))
+    ((_, request),) = aws.dynamodb.calls
+    assert [entry["PutRequest"]["Item"]["content"]["S"] for entry in request["RequestItems"]["target"]] == ["1", "3"]
+
+
+def test_the_watermark_moves_only_after_the_last_write(aws: FakeAws) -> None:
+    run(*[put(number, number) for number in range(1, 60)], delete(60, "gone"))
+    assert aws.log.count(WATERMARK) == 1
+    assert aws.log[-1] == WATERMARK
+    assert [name for name, _ in aws.log].count("dynamodb.BatchWriteItem") == 3
+
+
+@pytest.mark.parametrize("dies_at", [0, 1, 2])
+def test_a_crash_before_the_last_write_leaves_no_watermark(aws: FakeAws, dies_at: int) -> None:
+    def die(operation: str, _: object) -> None:
+        if aws.dynamodb.operations().count(operation) == dies_at + 1:
+            raise Crash
+
+    aws.dynamodb.before = die
+    with pytest.raises(Crash):
+        run(*[put(number, number) for number in range(1, 76)])
+    assert watermark(aws) is None
+
+
+def test_a_tombstone_is_in_the_ledger_before_it_is_at_the_target(aws: FakeAws) -> None:
+    run(put(1, "a"), delete(2, "b"), delete(3, "c"))
+    entered = [number for number, (_, what) in enumerate(aws.log) if what.startswith("tombstones#")]
+    written = [number for number, (name, _) in enumerate(aws.log) if name == "dynamodb.BatchWriteItem"]
+    assert len(entered) == 2
+    assert max(entered) < min(written)
+    assert contents(aws) == {"a": "x", "b": "TOMBSTONE", "c": "TOMBSTONE"}
+    assert sorted(key["pk"]["S"] for _, key in tombstones.iter_entered()) == ["b", "c"]
+
+
+def test_a_ledger_that_can_not_be_written_leaves_no_tombstone_behind(aws: FakeAws) -> None:
+    def fail(_: str, pk: str, __: str) -> None:
+        if pk.startswith("tombstones#"):
+            raise client_error("ProvisionedThroughputExceededException")
+
+    aws.control.before = fail
+    assert run(delete(5, "a")) == [{"itemIdentifier": "5"}]
+    assert contents(aws) == {}
+    assert watermark(aws) is None
+
+
+def test_every_tombstone_that_is_ever_put_is_in_the_ledger_even_if_a_later_batch_fails(aws: FakeAws) -> None:
+    def fail(operation: str, _: object) -> None:
+        if aws.dynamodb.operations().count(operation) == 3:
+            raise client_error("InternalServerError", status=500)
+
+    aws.dynamodb.before = fail
+    run(*[delete(number, number) for number in range(1, 76)])
+    dead = {entry["pk"]["S"] for entry in aws.dynamodb.items("target")}
+    assert len(dead) == 50
+    assert dead <= {key["pk"]["S"] for _, key in tombstones.iter_entered()}
+
+
+def test_the_tombstone_of_an_update_and_delete_in_one_batch_remembers_the_newest_version(aws: FakeAws) -> None:
+    aws.put_plan(PLAN.model_copy(update={"version_attribute": "v"}))
+    run(
+        change(1, "a", item("a", v={"N": "1"}), item("a", v={"N": "5"})),
+        delete(2, "a", v={"N": "5"}),
+    )
+    (tombstone,) = aws.dynamodb.items("target")
+    assert tombstone["v"] == {"N": "5"}
+
+
+def test_the_first_failure_is_reported_and_nothing_newer_overtakes_it(aws: FakeAws) -> None:
+    def fail(operation: str, _: object) -> None:
+        if aws.dynamodb.operations().count(operation) == 2:
+            raise client_error("ProvisionedThroughputExceededException")
+
+    aws.dynamodb.before = fail
+    assert run(*[put(number, number) for number in range(1, 61)]) == [{"itemIdentifier": "26"}]
+    assert set(contents(aws)) == {str(number) for number in range(1, 26)}
+    assert watermark(aws) is None
+
+
+def test_a_key_that_changes_again_after_the_failure_is_taken_up_from_its_first_change(aws: FakeAws) -> None:
+    def fail(operation: str, _: object) -> None:
+        if aws.dynamodb.operations().count(operation) == 2:
+            raise client_error("ProvisionedThroughputExceededException")
+
+    aws.dynamodb.before = fail
+    # "early" changes first and last: its last image is in the second call, so its first change has to come again too.
+    records = [put(1, "early", "old"), *[put(number, number) for number in range(2, 31)], put(31, "early", "new")]
+    assert run(*records) == [{"itemIdentifier": "1"}]
+
+
+def test_a_batch_that_comes_again_leaves_the_same(aws: FakeAws) -> None:
+    records = [put(1, "a", 1), delete(2, "b"), change(3, "a", item("a", 1), item("a", 2)), put(4, "c")]
+    run(*records)
+    once = contents(aws)
+    run(*records)
+    run(*records[2:])
+    assert contents(aws) == once
+    assert sorted(key["pk"]["S"] for _, key in tombstones.iter_entered()) == ["b"]
+
+
+def test_a_watermark_that_could_not_be_written_is_not_passed_over(aws: FakeAws) -> None:
+    def fail(_: str, pk: str, __: str) -> None:
+        if pk == "watermarks":
+            raise client_error("InternalServerError", status=500)
+
+    aws.control.before = fail
+    assert run(put(7, "a"), put(8, "b")) == [{"itemIdentifier": "7"}]
+
+
+def test_a_delete_deletes_once_no_page_can_come_any_more(aws: FakeAws) -> None:
+    aws.put_rule("delete")
+    aws.dynamodb.seed("target", item("a"), item("b"))
+    run(delete(1, "a"), put(2, "c"))
+    assert contents(aws) == {"b": "x", "c": "x"}
+    assert list(tombstones.iter_entered()) == []
+
+
+def test_a_change_that_the_target_refuses_is_kept_before_the_watermark_passes_it(aws: FakeAws) -> None:
+    aws.dynamodb.reject = lambda entry: entry["pk"]["S"] == "b"
+    assert run(put(1, "a"), put(2, "b"), put(3, "c")) == []
+    assert contents(aws) == {"a": "x", "c": "x"}
+    (reject,) = aws.bucket.lines()
+    assert reject["key"] == {"pk": {"S": "b"}}
+    assert reject["item"] == item("b")
+    assert reject["reason"].startswith("ValidationException: ")
+    kept = [number for number, (name, _) in enumerate(aws.log) if name == "s3.PutObject"]
+    assert kept
+    assert max(kept) < aws.log.index(WATERMARK)
+    assert all(name.startswith(f"rejects/{RUN}/changes/") for name in aws.bucket.objects), "where DrainChanges looks"
+
+
+def test_a_refused_change_is_not_forgotten_where_a_later_one_fails(aws: FakeAws) -> None:
+    def fail(operation: str, request: dict[str, Any]) -> None:
+        writes = request.get("RequestItems", {}).get("target", [])
+        if operation == "BatchWriteItem" and any(w["PutRequest"]["Item"]["pk"]["S"] == "40" for w in writes):
+            raise client_error("ProvisionedThroughputExceededException")
+
+    aws.dynamodb.before = fail
+    aws.dynamodb.reject = lambda entry: entry["pk"]["S"] == "2"
+    # Lambda sends again from 26 on: the refused change 2 never comes again.
+    assert run(*[put(number, number) for number in range(1, 60)]) == [{"itemIdentifier": "26"}]
+    assert [reject["key"]["pk"]["S"] for reject in aws.bucket.lines()] == ["2"]
+
+
+def test_an_event_that_names_no_shard_is_refused_and_not_applied_without_a_watermark(aws: FakeAws) -> None:
+    nameless = event(put(1, "a"))
+    del nameless["shardId"]
+    with pytest.raises(Refused, match="TumblingWindowInSeconds"):
+        replicate_changes.handler(nameless, Context())
+    assert aws.dynamodb.calls == []
+
+
+def test_the_end_of_a_window_without_records_moves_nothing(aws: FakeAws) -> None:
+    answer = replicate_changes.handler(
+        {"Records": [], "shardId": "shard-1", "isWindowTerminatedEarly": False}, Context()
+    )
+    assert answer == {"state": {}, "batchItemFailures": []}
+    assert watermark(aws) is None
+
+
+@pytest.mark.parametrize("missing", ["plan", "rule"])
+def test_a_replicator_without_plan_or_rule_guesses_neither(aws: FakeAws, missing: str) -> None:
+    del aws.control.documents["migration", missing]
+    with pytest.raises(Refused):
+        replicate_changes.handler(event(put(1, "a")), Context())
+    assert aws.dynamodb.calls == []
+
+
+def test_legacy_attributes_never_reach_the_target(aws: FakeAws) -> None:
+    run(change(1, "a", None, item("a", **{"aws:rep:updatetime": {"N": "1"}})))
+    assert aws.dynamodb.items("target") == [item("a")]
+
+
+# ---------------------------------------------------------------- after the fence
+
+
+@pytest.fixture
+def fenced(aws: FakeAws) -> FakeAws:
+    aws.put_rule("target-wins")
+    return aws
+
+
+def test_a_late_change_is_carried_over_where_the_target_is_as_the_source_was(fenced: FakeAws) -> None:
+    fenced.dynamodb.seed("target", item("a", 1), item("b", 1))
+    assert run(change(1, "a", item("a", 1), item("a", 2)), change(2, "b", item("b", 1), None), put(3, "c", 1)) == []
+    assert contents(fenced) == {"a": "2", "c": "1"}
+    assert watermark(fenced) is not None
+    assert fenced.bucket.lines() == []
+
+
+def test_a_late_change_never_undoes_a_write_to_the_target_and_is_kept(fenced: FakeAws) -> None:
+    fenced.dynamodb.seed("target", item("a", "the application's"), item("c", "the application's"))
+    assert (
+        run(change(1, "a", item("a", 1), item("a", 2)), change(2, "b", item("b", 1), item("b", 2)), put(3, "c")) == []
+    )
+    assert contents(fenced) == {"a": "the application's", "c": "the application's"}
+    rejects = {reject["key"]["pk"]["S"]: reject for reject in fenced.bucket.lines()}
+    assert set(rejects) == {"a", "b", "c"}
+    assert rejects["a"]["item"] == item("a", 2)
+    assert "neither what the source had before it nor after" in rejects["a"]["reason"]
+    assert all(name.startswith(f"rejects/{RUN}/late/") for name in fenced.bucket.objects), "where DrainLateWrites looks"
+
+
+@pytest.mark.parametrize("new", [item("a", 2), None])
+def test_a_write_to_the_target_between_our_read_and_our_write_is_not_undone(fenced: FakeAws, new: Item | None) -> None:
+    fenced.dynamodb.seed("target", item("a", 1))
+
+    def application_writes_first(operation: str, _: object) -> None:
+        if operation in {"PutItem", "DeleteItem"}:
+            fenced.dynamodb.before = lambda *_: None
+            fenced.dynamodb.seed("target", item("a", "the application's"))
+
+    fenced.dynamodb.before = application_writes_first
+    assert run(change(1, "a", item("a", 1), new)) == []
+    assert contents(fenced) == {"a": "the application's"}
+    assert [reject["key"]["pk"]["S"] for reject in fenced.bucket.lines()] == ["a"]
+
+
+def test_a_late_batch_that_comes_again_is_not_taken_for_the_applications_writes(fenced: FakeAws) -> None:
+    fenced.dynamodb.seed("target", item("a", 1))
+    records = [change(1, "a", item("a", 1), item("a", 2)), put(2, "b"), change(3, "a", item("a", 2), item("a", 3))]
+    run(*records)
+    assert run(*records) == []
+    assert contents(fenced) == {"a": "3", "b": "x"}
+    assert fenced.bucket.lines() == []
+
+
+def test_an_overruled_late_change_is_not_forgotten_where_another_fails(fenced: FakeAws) -> None:
+    fenced.dynamodb.seed("target", item("a", "the application's"))
+
+    def fail(operation: str, request: dict[str, Any]) -> None:
+        if operation == "PutItem" and request["Item"]["pk"]["S"] == "b":
+            raise client_error("ProvisionedThroughputExceededException")
+
+    fenced.dynamodb.before = fail
+    # Lambda sends again from 2 on: the overruled change 1 never comes again.
+    assert run(change(1, "a", item("a", 1), item("a", 2)), put(2, "b"), put(3, "c")) == [{"itemIdentifier": "2"}]
+    assert [reject["key"]["pk"]["S"] for reject in fenced.bucket.lines()] == ["a"]
+    assert watermark(fenced) is None
+
+
+def test_a_late_change_may_replace_a_tombstone_that_is_not_purged_yet(fenced: FakeAws) -> None:
+    fenced.dynamodb.seed("target", {"pk": {"S": "a"}, TOMBSTONE_ATTRIBUTE: {"BOOL": True}})
+    assert run(put(1, "a", 5)) == []
+    assert contents(fenced) == {"a": "5"}
+
+
+def test_a_late_change_of_very_many_attributes_is_still_compared_whole(fenced: FakeAws) -> None:
+    many = {f"attribute-{number}": {"N": str(number)} for number in range(250)}
+    fenced.dynamodb.seed("target", item("a", 1, **many))
+    assert run(change(1, "a", item("a", 1, **many), item("a", 2, **many))) == []
+    (_, request) = fenced.dynamodb.calls[-1]
+    assert len(request["ConditionExpression"]) <= 4096, "DynamoDB takes no more"
+    assert fenced.dynamodb.tables["target"][canonical({"pk": {"S": "a"}})]["content"] == {"S": "2"}
+
+
+def test_a_page_that_was_newer_than_the_replicator_at_the_fence_does_not_lose_the_next_write(fenced: FakeAws) -> None:
+    fenced.dynamodb.seed("target", item("a", 1))  # put there by a page; the replicator is still behind it
+    assert run(put(1, "a", 1), change(2, "a", item("a", 1), item("a", 2))) == []
+    assert contents(fenced) == {"a": "2"}
+
+
+def test_a_late_batch_that_comes_again_larger_does_not_lose_the_next_write(fenced: FakeAws) -> None:
+    fenced.dynamodb.seed("target", item("a", 1))
+    first = change(1, "a", item("a", 1), item("a", 2))
+    run(first)
+    assert run(first, change(2, "a", item("a", 2), item("a", 3))) == []
+    assert contents(fenced) == {"a": "3"}
+
+
+def test_an_item_the_application_deleted_after_the_cut_over_does_not_come_back_with_a_second_delivery(
+    fenced: FakeAws,
+) -> None:
+    run(put(1, "a", 5))
+    assert contents(fenced) == {"a": "5"}
+    fenced.dynamodb.tables["target"].clear()  # the application deletes it at the target
+    assert run(put(1, "a", 5)) == []
+    assert contents(fenced) == {}
+
+
+def test_an_older_batch_that_comes_again_does_not_leave_an_older_image(aws: FakeAws) -> None:
+    run(put(1, "a", 1))
+    run(change(2, "a", item("a", 1), item("a", 2)))
+    run(put(1, "a", 1))
+    assert contents(aws) == {"a": "2"}
