@@ -1,0 +1,1 @@
+"""Where it runs: on AWS, and on this machine."""

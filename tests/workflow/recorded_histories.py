@@ -1,0 +1,25 @@
+"""The histories in `recorded/`, as boto3 returns them."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).with_name("recorded")
+
+
+def recorded(name: str) -> list[dict[str, Any]]:
+    events: list[dict[str, Any]] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    for event in events:
+        event["timestamp"] = datetime.fromisoformat(event["timestamp"])
+    return events
+
+
+def until(events: list[dict[str, Any]], kind: str, state: str = "") -> list[dict[str, Any]]:
+    """Return the events up to the first of a kind, of a state if one is named."""
+    entered = ""
+    for position, event in enumerate(events, start=1):
+        entered = event.get("stateEnteredEventDetails", {}).get("name", entered)
+        if event["type"] == kind and state in {"", entered}:
+            return events[:position]
+    raise LookupError(f"no {kind} of {state or 'any state'}")

@@ -1,0 +1,155 @@
+"""A migration deployed into the local AWS and run, for tests of the whole."""
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from infra.local.client import LocalAwsProcess
+from infra.local.deploy import Deployment, deploy
+from tasks.core.migration import Migration
+
+REGION = "eu-west-1"
+TOKYO = "ap-northeast-1"
+ENDS_WITHIN_SECONDS = 600.0
+_NUMBERS = itertools.count(1)
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How an execution ended."""
+
+    status: str
+    error: str
+    message: str
+    output: dict[str, Any]
+    events: list[Event]
+
+    @property
+    def states(self) -> list[str]:
+        """States in the order in which they were entered."""
+        return [
+            event["stateEnteredEventDetails"]["name"] for event in self.events if "stateEnteredEventDetails" in event
+        ]
+
+
+class Running:
+    """One migration in the local AWS."""
+
+    def __init__(self, aws: LocalAwsProcess, *, region: str = REGION, **settings: Any) -> None:  # noqa: ANN401 — the model's
+        name = f"test-{next(_NUMBERS)}-{time.time_ns() % 1_000_000}"
+        self.migration = Migration.model_validate(
+            {
+                "migration": name,
+                "source_table": f"{name}-source",
+                "target_table": f"{name}-target",
+                "approval": "automatic",
+                "total_segments": 4,
+                "max_concurrency": 3,
+                "settle_seconds": 1,
+                "quiet_seconds": 2,
+                **settings,
+            }
+        )
+        self.aws = aws
+        self.session = aws.session(region)
+        self.dynamodb = self.session.client("dynamodb")
+        self.stepfunctions = self.session.client("stepfunctions")
+        self.deployment: Deployment | None = None
+
+    def deploy(self) -> Deployment:
+        """Deploy it, with one shard for its pages."""
+        self.deployment = deploy(self.session, self.migration, shards=1)
+        return self.deployment
+
+    def create_source(self, items: int = 0, **more: Any) -> None:  # noqa: ANN401 — CreateTable's own parameters
+        """Create the source with some plain items."""
+        self.create_table(self.migration.source_table, **more)
+        for start in range(0, items, 25):
+            puts = [
+                {"PutRequest": {"Item": {"pk": {"S": f"key-{number}"}, "n": {"N": str(number)}}}}
+                for number in range(start, min(items, start + 25))
+            ]
+            self.dynamodb.batch_write_item(RequestItems={self.migration.source_table: puts})
+
+    def create_table(self, table: str, **more: Any) -> None:  # noqa: ANN401 — CreateTable's own parameters
+        """Create a table whose key is `pk`, unless told otherwise."""
+        settings: dict[str, Any] = {
+            "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+            "BillingMode": "PAY_PER_REQUEST",
+        }
+        self.dynamodb.create_table(TableName=table, **(settings | more))
+
+    def start(self, execution_input: object = None) -> str:
+        """Start an execution and return its ARN."""
+        deployment = self.deployment or self.deploy()
+        arn: str = self.stepfunctions.start_execution(
+            stateMachineArn=deployment.state_machine_arn,
+            name=f"run-{time.time_ns()}",
+            input=json.dumps({} if execution_input is None else execution_input),
+        )["executionArn"]
+        return arn
+
+    def run(self, execution_input: object = None, during: Callable[[str], object] | None = None) -> Ended:
+        """Start an execution and wait for its end.
+
+        Args:
+            execution_input: of the execution.
+            during: called about twice a second with the execution's ARN.
+        """
+        return self.wait(self.start(execution_input), during)
+
+    def wait(self, arn: str, during: Callable[[str], object] | None = None) -> Ended:
+        """Wait for an execution's end."""
+        deadline = time.monotonic() + ENDS_WITHIN_SECONDS
+        while True:
+            described = self.stepfunctions.describe_execution(executionArn=arn)
+            if described["status"] != "RUNNING":
+                break
+            if during is not None:
+                during(arn)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{arn} runs for more than {ENDS_WITHIN_SECONDS} s; last: {self.events(arn)[-1]}")
+            time.sleep(0.4)
+        cause = described.get("cause") or ""
+        try:
+            message = str(json.loads(cause)["errorMessage"])
+        except (ValueError, TypeError, KeyError):
+            message = cause
+        return Ended(
+            status=described["status"],
+            error=described.get("error") or "",
+            message=message,
+            output=json.loads(described.get("output") or "{}"),
+            events=self.events(arn),
+        )
+
+    def events(self, arn: str) -> list[Event]:
+        """Return an execution's history."""
+        pages = self.stepfunctions.get_paginator("get_execution_history").paginate(executionArn=arn)
+        return [event for page in pages for event in page["events"]]
+
+    def is_past(self, arn: str, state: str) -> bool:
+        """Whether the execution has left a state."""
+        return any(event.get("stateExitedEventDetails", {}).get("name") == state for event in self.events(arn))
+
+    def items(self, table: str, region: str = REGION) -> dict[str, Any]:
+        """Return a table's items by the JSON text of their `pk`."""
+        return {json.dumps(item["pk"]): item for item in self._iter_items(table, region)}
+
+    def _iter_items(self, table: str, region: str) -> Iterator[dict[str, Any]]:
+        client = self.aws.session(region).client("dynamodb")
+        for page in client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
+            yield from page["Items"]
+
+    def pointer(self) -> str | None:
+        """Return what the pointer says."""
+        ssm = self.session.client("ssm")
+        name = f"/tableferry/{self.migration.migration}/active-table"
+        found = ssm.get_parameters(Names=[name])["Parameters"]
+        return found[0]["Value"] if found else None

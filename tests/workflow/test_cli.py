@@ -1,0 +1,169 @@
+"""The command line, against the local AWS as it is used against AWS: in a process of its own, by its environment."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from infra.local.client import LocalAwsProcess, environment
+from tests.workflow.running import REGION, Running
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+WITHIN_SECONDS = 120.0
+NOBODY_LISTENS = "http://127.0.0.1:9"
+EXECUTION = f"arn:aws:states:{REGION}:123456789012:execution:tableferry-orders:first"
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "workflow", *arguments]
+
+
+def variables(aws: dict[str, str]) -> dict[str, str]:
+    """Return the environment with these settings of the SDK and no others."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | aws
+
+
+def workflow(aws: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 — our own command line
+        command(*arguments),
+        cwd=PROJECT_ROOT,
+        env=variables(aws),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WITHIN_SECONDS,
+    )
+
+
+@contextmanager
+def watching(aws: dict[str, str], arn: str) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(  # noqa: S603 — our own command line
+        command("status", arn, "--watch", "--every", "0.3"),
+        cwd=PROJECT_ROOT,
+        env=variables(aws),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as watcher:
+        try:
+            yield watcher
+        finally:
+            watcher.kill()
+
+
+def wait_for_question(aws: dict[str, str], arn: str) -> str:
+    deadline = time.monotonic() + WITHIN_SECONDS
+    while "a person has to answer" not in (line := workflow(aws, "status", arn).stdout):
+        assert time.monotonic() < deadline, line
+        assert "State: failed" not in line, line
+        time.sleep(1)
+    return line
+
+
+@pytest.mark.engines
+def test_a_cut_over_is_started_watched_denied_and_in_the_next_run_approved(local_aws: LocalAwsProcess) -> None:
+    running = Running(local_aws, approval="required", total_segments=3)
+    running.create_source(30)
+    machine = running.deploy().state_machine_arn
+    aws, migration = local_aws.environment(), running.migration.migration
+    assert "was never executed" in workflow(aws, "status", "--migration", migration).stderr
+
+    started = workflow(aws, "start", "--state-machine", machine, "--name", "first", "--input", '{"quiet_seconds": 1}')
+    arn = started.stdout.strip()
+    assert (started.returncode, arn.rpartition(":")[2]) == (0, "first")
+    with watching(aws, arn) as watcher:
+        early = workflow(aws, "approve", arn)
+        assert (early.returncode, "asks nothing now" in early.stderr) == (2, True)
+        line = wait_for_question(aws, arn)
+        assert line.startswith("ApproveCutOver; inserted=30; rejected=0; ")
+        denied = workflow(aws, "deny", "--migration", migration, "--reason", "not today")
+        assert denied.returncode == 0
+        watched, _ = watcher.communicate(timeout=WITHIN_SECONDS)
+    assert watcher.returncode == 1
+    assert "\nAttachReplicator; State: waiting, " in watched
+    assert watched.rstrip().rpartition("\n")[2].startswith("ApproveCutOver; ")
+    assert "State: failed after " in watched
+    assert running.pointer() is None
+    told = workflow(aws, "history", arn)
+    assert told.returncode == 1
+    assert "ApprovalDenied" in told.stdout
+
+    second = workflow(aws, "start", "--migration", migration).stdout.strip()
+    wait_for_question(aws, second)
+    stale = workflow(aws, "approve", arn)
+    assert (stale.returncode, "is over (failed)" in stale.stderr) == (2, True)
+    approved = workflow(aws, "approve", "--migration", migration)
+    assert approved.returncode == 0
+    assert "proven equal: 30 items at the source, 30 at the target" in approved.stdout
+    again = workflow(aws, "approve", second)
+    assert (again.returncode, "asks nothing now" in again.stderr) == (2, True)
+    watched = workflow(aws, "status", second, "--watch", "--every", "0.3").stdout
+    assert watched.rstrip().rpartition("\n")[2].startswith("Done: 30 items; present=30; rejected=0; State: done after ")
+    told = workflow(aws, "history", second)
+    assert told.returncode == 0
+    assert "\nDetachReplicator  done " in told.stdout
+    assert running.pointer() == running.migration.target_table
+
+
+@pytest.mark.engines
+def test_a_failed_execution_says_why_and_exits_with_1(local_aws: LocalAwsProcess) -> None:
+    running = Running(local_aws)
+    running.deploy()
+    aws, migration = local_aws.environment(), running.migration.migration
+    arn = workflow(aws, "start", "--migration", migration).stdout.strip()
+    watched = workflow(aws, "status", arn, "--watch", "--every", "0.3")
+    assert watched.returncode == 1
+    assert f"Refused: source_table {running.migration.source_table} does not exist" in watched.stdout
+    told = workflow(aws, "history", "--migration", migration)
+    assert told.returncode == 1
+    assert f"Refused: source_table {running.migration.source_table} does not exist" in told.stdout
+
+
+@pytest.mark.engines
+def test_what_is_not_there_is_refused_with_what_is(local_aws: LocalAwsProcess) -> None:
+    running = Running(local_aws)
+    machine = running.deploy().state_machine_arn
+    aws, migration = local_aws.environment(), running.migration.migration
+    unknown = workflow(aws, "status", "--migration", "nowhere")
+    assert unknown.returncode == 2
+    assert "no migration 'nowhere' is deployed in eu-west-1 (deployed there: " in unknown.stderr
+    assert migration in unknown.stderr
+    elsewhere = workflow(aws, "status", "--migration", migration, "--region", "eu-west-3")
+    assert (elsewhere.returncode, "is deployed in eu-west-3" in elsewhere.stderr) == (2, True)
+    wrong = workflow(aws, "start", "--state-machine", f"{machine}-x")
+    assert (wrong.returncode, "StateMachineDoesNotExist" in wrong.stderr) == (2, True)
+    lost = workflow(aws, "status", f"{machine.replace('stateMachine', 'execution')}:lost")
+    assert (lost.returncode, "ExecutionDoesNotExist" in lost.stderr) == (2, True)
+    unset = {name: value for name, value in aws.items() if "REGION" not in name}
+    nowhere = workflow(unset, "status")
+    assert (nowhere.returncode, "give --region, or set AWS_REGION" in nowhere.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["start", "--input", "[]"], "no object"),
+        (["start", "--input", '{"segments": 4}'], "unknown field 'segments'"),
+        (["start", "--input", "@/nowhere/input.json"], "correct its path"),
+        (["status", "orders"], "is no execution's ARN"),
+        (["history", EXECUTION.replace("tableferry-", "")], "not one of tableferry's"),
+        (["status", EXECUTION], "is the network there?"),
+        (["start", "--migration", "orders", "--what"], "No such option"),
+    ],
+)
+def test_a_command_that_can_not_be_carried_out_is_refused_in_words_with_2(arguments: list[str], words: str) -> None:
+    refused = workflow(environment(NOBODY_LISTENS), *arguments)
+    assert refused.returncode == 2
+    assert words in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_without_credentials_the_way_out_is_told() -> None:
+    aws = environment(NOBODY_LISTENS)
+    refused = workflow({name: value for name, value in aws.items() if "_KEY" not in name}, "status", EXECUTION)
+    assert (refused.returncode, "set AWS_PROFILE, or sign in again" in refused.stderr) == (2, True)

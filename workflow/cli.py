@@ -1,0 +1,220 @@
+"""`python -m workflow`: start a migration's execution, watch it, answer its question.
+
+Exit codes: 0 if the execution succeeded, runs, or was answered; 1 if it failed; 2 if the command was refused.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated
+
+import boto3
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from tasks.core.errors import Refused
+from workflow import execution
+from workflow.history import parse_history
+from workflow.machine import Machine
+from workflow.phases import State
+from workflow.reading import read_status
+from workflow.refusals import in_words
+from workflow.status import Status, status_line
+from workflow.tables import history_view, status_view
+
+EXIT_FAILED, EXIT_REFUSED = 1, 2
+SAY_AGAIN_SECONDS = 10.0
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Start a migration's execution, watch it, and answer its question.",
+)
+
+MachineOption = Annotated[
+    str | None, typer.Option("--state-machine", metavar="ARN", help="The migration's state machine.")
+]
+MigrationOption = Annotated[
+    str | None, typer.Option("--migration", metavar="NAME", help="The migration, where several are deployed.")
+]
+RegionOption = Annotated[str | None, typer.Option("--region", help="Where to look for the migration.")]
+ExecutionArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="[EXECUTION_ARN]", help="By default the running execution, or the newest one."),
+]
+
+
+@app.command()
+def start(
+    execution_input: Annotated[
+        str, typer.Option("--input", metavar="JSON", help="Overrides as a JSON object, or @FILE.")
+    ] = "{}",
+    name: Annotated[str | None, typer.Option(help="The execution's name; by default the time.")] = None,
+    state_machine: MachineOption = None,
+    migration: MigrationOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Start an execution: with the settings that are deployed, or with some of them overridden."""
+    checked = execution.check_input(_text_of(execution_input))
+    session = _session(region)
+    machine = execution.find_machine(session, state_machine=state_machine, migration=migration, region=region)
+    arn = execution.start(session, machine, checked, name)
+    typer.echo(arn)
+    typer.echo(f"Watch it: python -m workflow status {arn} --watch", err=True)
+
+
+@app.command()
+def status(
+    execution_arn: ExecutionArgument = None,
+    *,
+    watch: Annotated[bool, typer.Option("--watch", help="Until the execution is over.")] = False,
+    every: Annotated[float, typer.Option(metavar="SECONDS", min=0.2, help="Between two readings.")] = 1.0,
+    state_machine: MachineOption = None,
+    migration: MigrationOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Say where an execution stands."""
+    session, arn = _named(execution_arn, state_machine, migration, region)
+    console = Console(highlight=False)
+
+    def read(previous: Status | None) -> Status:
+        return read_status(arn, previous, session=session)
+
+    now = _watch(read, console, every) if watch else read(None)
+    if not watch:
+        console.print(status_view(now) if console.is_terminal else status_line(now), soft_wrap=True, markup=False)
+    raise typer.Exit(_exit_code(now.state))
+
+
+@app.command()
+def history(
+    execution_arn: ExecutionArgument = None,
+    state_machine: MachineOption = None,
+    migration: MigrationOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Print an execution's phases, and segments that did not end well."""
+    session, arn = _named(execution_arn, state_machine, migration, region)
+    told = parse_history(execution.read_events(session, arn).all)
+    # Reasons are long: a terminal wraps them, a file or a pipe gets them whole.
+    console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=1000)
+    console.print(arn, style="bold", soft_wrap=True)
+    console.print(history_view(told))
+    raise typer.Exit(_exit_code(told.state))
+
+
+@app.command()
+def approve(
+    execution_arn: ExecutionArgument = None,
+    state_machine: MachineOption = None,
+    migration: MigrationOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Answer the question whether to cut over with yes."""
+    session, arn = _named(execution_arn, state_machine, migration, region)
+    proof = execution.approve(session, arn)
+    typer.echo(f"approved the cut-over of {arn}")
+    if proof is not None:
+        typer.echo(
+            f"proven {proof.verdict}: {proof.source_items} items at the source, {proof.target_items} at the target, "
+            f"{proof.rechecked} keys read again"
+        )
+
+
+@app.command()
+def deny(
+    execution_arn: ExecutionArgument = None,
+    reason: Annotated[str, typer.Option(help="Goes into the execution's history.")] = "an operator said no",
+    state_machine: MachineOption = None,
+    migration: MigrationOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Answer the question whether to cut over with no: the execution fails there, and a redrive asks again."""
+    session, arn = _named(execution_arn, state_machine, migration, region)
+    execution.deny(session, arn, reason)
+    typer.echo(f"denied the cut-over of {arn}; nothing was cut over, and changes are still replicated")
+
+
+def main() -> int:
+    """Run the command line and return the exit code."""
+    try:
+        app(prog_name="python -m workflow")
+    except Refused as refused:
+        typer.echo(f"refused: {refused}", err=True)
+        return EXIT_REFUSED
+    return 0
+
+
+def _named(
+    execution_arn: str | None, state_machine: str | None, migration: str | None, region: str | None
+) -> tuple[boto3.Session, str]:
+    """Return the session, and the ARN of the execution that is meant.
+
+    Raises:
+        Refused: it can not be found.
+    """
+    session = _session(region)
+    if execution_arn is not None:
+        Machine.of_execution(execution_arn)
+        return session, execution_arn
+    machine = execution.find_machine(session, state_machine=state_machine, migration=migration, region=region)
+    return session, execution.latest_execution(session, machine)
+
+
+def _session(region: str | None) -> boto3.Session:
+    with in_words("setting up the AWS SDK"):
+        return boto3.Session(region_name=region)
+
+
+def _watch(read: Callable[[Status | None], Status], console: Console, every_seconds: float) -> Status:
+    """Show each reading until the execution is over, or Ctrl-C, which leaves the execution alone."""
+    now = read(None)
+    with _shown(console) as show, suppress(KeyboardInterrupt):
+        show(now)
+        while not now.state.is_over:
+            time.sleep(every_seconds)
+            now = read(now)
+            show(now)
+    return now
+
+
+@contextmanager
+def _shown(console: Console) -> Iterator[Callable[[Status], None]]:
+    """Yield what shows a reading: redrawn in place, or off a terminal a line for each change of phase or state."""
+    if console.is_terminal:
+        with Live(console=console, auto_refresh=False) as live:
+            yield lambda status: live.update(status_view(status), refresh=True)
+        return
+    spoken: tuple[object, ...] = ()
+    spoken_at = 0.0
+
+    def show(status: Status) -> None:
+        nonlocal spoken, spoken_at
+        standing = (status.state, status.phase.name if status.phase else "")
+        if standing != spoken or time.monotonic() - spoken_at >= SAY_AGAIN_SECONDS:
+            console.print(status_line(status), soft_wrap=True, markup=False)
+            spoken, spoken_at = standing, time.monotonic()
+
+    yield show
+
+
+def _exit_code(state: State) -> int:
+    return EXIT_FAILED if state in {State.FAILED, State.TIMED_OUT, State.ABORTED} else 0
+
+
+def _text_of(given: str) -> str:
+    """Return the input itself, or that of the file it names.
+
+    Raises:
+        Refused: the file can not be read.
+    """
+    if not given.startswith("@"):
+        return given
+    try:
+        return Path(given[1:]).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise Refused(f"the input file {given[1:]!r} can not be read ({error}); correct its path") from None
