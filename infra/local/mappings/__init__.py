@@ -1,0 +1,1 @@
+"""Event source mappings, to the semantics that the Lambda guide documents."""

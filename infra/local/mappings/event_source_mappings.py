@@ -1,0 +1,136 @@
+"""All event source mappings of the local Lambda."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid as uuids
+from typing import TYPE_CHECKING, Any
+
+from infra.local.lambdas.lambda_errors import conflict, not_found
+from infra.local.lambdas.lambda_function import parse_function_name
+from infra.local.mappings.event_source_mapping import EventSourceMapping
+from infra.local.mappings.mapping_settings import MappingSettings, MappingTimes, read_starting_position, with_changes
+from infra.local.mappings.service_calls import ServiceCalls
+from infra.local.mappings.stream_source import check_source, stream_source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infra.local.lambdas.lambda_host import LambdaHost
+
+
+class EventSourceMappings:
+    """Keeps the mappings and lets them read.
+
+    Args:
+        host: Runs the functions.
+        endpoint_url: Where streams are read and discarded records written.
+        account: The account in ARNs.
+        times: How long what takes AWS minutes takes here.
+    """
+
+    def __init__(self, *, host: LambdaHost, endpoint_url: str, account: str, times: MappingTimes | None = None) -> None:
+        self._host = host
+        self._account = account
+        self._times = times or MappingTimes()
+        self._calls = ServiceCalls(endpoint_url)
+        self._mappings: dict[str, EventSourceMapping] = {}
+
+    async def start(self) -> None:
+        """Be ready. There is nothing to do before the first mapping is created."""
+
+    async def stop(self) -> None:
+        """End all mappings, whatever is under way."""
+        await asyncio.gather(*(mapping.kill() for mapping in self._mappings.values()))
+        self._mappings.clear()
+        await self._calls.close()
+
+    async def create(self, request: Mapping[str, Any], *, region: str) -> dict[str, Any]:
+        """Create a mapping and return its configuration.
+
+        Args:
+            request: The members of CreateEventSourceMapping.
+            region: The caller's region.
+
+        Raises:
+            LambdaApiError: No such stream or function, a wrong value, or the two are mapped already.
+        """
+        source = stream_source(str(request.get("EventSourceArn", "")), self._calls)
+        function = self._host.get(str(request.get("FunctionName", "")), region=region)
+        start = read_starting_position(request, source.service)
+        settings = with_changes(MappingSettings(), request)
+        await check_source(source)
+        self._check_new(source.arn, function.arn)
+        mapping = EventSourceMapping(
+            uuid=str(uuids.uuid4()),
+            account=self._account,
+            source=source,
+            start=start,
+            function=function,
+            settings=settings,
+            times=self._times,
+            invoker=self._host,
+            calls=self._calls,
+        )
+        self._mappings[mapping.uuid] = mapping
+        mapping.create(enabled=bool(request.get("Enabled", True)))
+        return mapping.as_api()
+
+    def get(self, uuid: str) -> dict[str, Any]:
+        """Return a mapping's configuration.
+
+        Raises:
+            LambdaApiError: ResourceNotFoundException.
+        """
+        return self._mapping(uuid).as_api()
+
+    def find(self, *, region: str, source_arn: str | None, function_name: str | None) -> list[dict[str, Any]]:
+        """Return the configurations of a region's mappings, those of one stream or function if it is given."""
+        wanted = parse_function_name(function_name, region) if function_name else None
+        return [
+            mapping.as_api()
+            for mapping in self._mappings.values()
+            if mapping.region == region
+            and source_arn in (None, mapping.source.arn)
+            and wanted in (None, parse_function_name(mapping.function_arn, region))
+        ]
+
+    def update(self, uuid: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Change a mapping and return its configuration.
+
+        Raises:
+            LambdaApiError: No such mapping or function, a wrong value, or an earlier change is under way.
+        """
+        mapping = self._mapping(uuid)
+        settings = with_changes(mapping.settings, request)
+        name = request.get("FunctionName")
+        function = self._host.get(str(name), region=mapping.region) if name else None
+        mapping.update(settings, function, enabled=request.get("Enabled"))
+        return mapping.as_api()
+
+    def delete(self, uuid: str) -> dict[str, Any]:
+        """Delete a mapping once its batch under way is through; return its configuration.
+
+        Raises:
+            LambdaApiError: No such mapping, or an earlier change is under way.
+        """
+        mapping = self._mapping(uuid)
+        mapping.delete(lambda: self._forget(uuid))
+        return mapping.as_api()
+
+    def _mapping(self, uuid: str) -> EventSourceMapping:
+        try:
+            return self._mappings[uuid]
+        except KeyError:
+            raise not_found("The resource you requested does not exist.") from None
+
+    def _forget(self, uuid: str) -> None:
+        self._mappings.pop(uuid, None)
+
+    def _check_new(self, source_arn: str, function_arn: str) -> None:
+        for mapping in self._mappings.values():
+            if (mapping.source.arn, mapping.function_arn) == (source_arn, function_arn):
+                raise conflict(
+                    f'The event source arn (" {source_arn} ") and function (" {function_arn} ") provided mapping '
+                    f"already exists. Please update or delete the existing mapping with UUID {mapping.uuid}",
+                )

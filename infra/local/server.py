@@ -1,0 +1,106 @@
+"""The local AWS: all parts in one asyncio process behind one port of 127.0.0.1."""
+
+import asyncio
+import os
+import socket
+import tempfile
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+
+from aiohttp import web
+
+from infra.local.client import ACCOUNT, DEFAULT_REGION, environment
+from infra.local.engines.dynamodb_calls import DynamoDBCalls
+from infra.local.engines.engines import start_both
+from infra.local.engines.kinesis_calls import KinesisCalls
+from infra.local.engines.moto_app import MotoApp
+from infra.local.engines.upstream import Upstream
+from infra.local.gateway import Gateway
+from infra.local.install import locate
+from infra.local.lambdas.lambda_api import add_routes
+from infra.local.lambdas.lambda_host import LambdaHost
+from infra.local.mappings.event_source_mappings import EventSourceMappings
+from infra.local.replicas.replicas import Replicas
+
+# Shorter than the engines' own idle time-outs (Jetty's 30 s, kinesis-local's 60 s).
+IDLE_SECONDS = 15.0
+
+
+class LocalAws:
+    """Everything, started and stopped together.
+
+    Args:
+        region: Of calls that are not signed for one.
+        replica_seconds: How long a replica takes at least to come or go.
+
+    Attributes:
+        endpoint_url: The gateway's address, once started.
+        gateway: Its hooks and counts, once started.
+    """
+
+    gateway: Gateway
+
+    def __init__(self, *, region: str = DEFAULT_REGION, replica_seconds: float = 1.0) -> None:
+        self.endpoint_url = ""
+        self._region = region
+        self._replica_seconds = replica_seconds
+        self._stack = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Start all parts; whatever was started is stopped again when one fails.
+
+        Raises:
+            EngineMissing: something is not installed.
+            EngineFailed: an engine did not become ready.
+        """
+        try:
+            await self._start(self._stack)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop all parts, in the reverse order of their start."""
+        await self._stack.aclose()
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        # The port is taken first: the parts that call back through the gateway are told it when they are made.
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=512))
+        port = listener.getsockname()[1]
+        self.endpoint_url = f"http://127.0.0.1:{port}"
+        # What moto's Step Functions calls with boto3 from this process must not find its user's settings.
+        os.environ.pop("AWS_PROFILE", None)
+        os.environ.update(environment(self.endpoint_url, self._region))
+        # moto takes a second to import, and the engines longer to start: both at once.
+        importing = asyncio.create_task(asyncio.to_thread(MotoApp, port=port))
+        dynamodb_engine, kinesis_engine = await start_both(locate(), account=ACCOUNT, region=self._region)
+        stack.push_async_callback(dynamodb_engine.stop)
+        stack.push_async_callback(kinesis_engine.stop)
+
+        dynamodb_upstream = Upstream(dynamodb_engine.port, idle_seconds=IDLE_SECONDS)
+        stack.push_async_callback(dynamodb_upstream.close)
+        kinesis_upstream = Upstream(kinesis_engine.port, idle_seconds=IDLE_SECONDS)
+        stack.push_async_callback(kinesis_upstream.close)
+        dynamodb = DynamoDBCalls(dynamodb_upstream, account=ACCOUNT)
+        dynamodb.replicas = Replicas(dynamodb, delay_seconds=self._replica_seconds)
+        stack.push_async_callback(dynamodb.replicas.stop)
+        moto = await importing
+        stack.callback(moto.stop)
+        self.gateway = Gateway(
+            dynamodb=dynamodb, kinesis=KinesisCalls(kinesis_upstream), moto=moto, region=self._region
+        )
+
+        code_root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tableferry-lambda-")))
+        host = LambdaHost(endpoint_url=self.endpoint_url, region=self._region, account=ACCOUNT, code_root=code_root)
+        mappings = EventSourceMappings(host=host, endpoint_url=self.endpoint_url, account=ACCOUNT)
+        app = self.gateway.application(partial(add_routes, host=host, mappings=mappings))
+        # A caller that is gone does not undo its call; nothing here takes long enough to wait for at the end.
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.SockSite(runner, listener, backlog=512).start()
+        await host.start()
+        stack.push_async_callback(host.stop)
+        await mappings.start()
+        stack.push_async_callback(mappings.stop)
