@@ -4,18 +4,14 @@ Reads: digests or suspects, items of both tables, tips and watermarks. Writes: w
 reads again only what looked different, so a redrive after the drift was mended is a proof.
 """
 
-import time
-
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tasks.aws import digests, recheck
-from tasks.aws.handler import Request, task
+from tasks.aws.handler import Request, deadline_of, task
 from tasks.core.errors import DriftFound, VerifyPending
 from tasks.core.item import Item, canonical
 from tasks.core.plan import Plan
 from tasks.core.verification import Verification, plan_slices
-
-RESERVE_SECONDS = 15
 
 
 class CompareDigestsRequest(Request):
@@ -28,11 +24,10 @@ class CompareDigestsRequest(Request):
 @task(CompareDigestsRequest)
 def handler(request: CompareDigestsRequest, context: LambdaContext) -> dict[str, object]:
     """Return the verdict; `suspect` comes with slices that list the keys to look at. Drift is an error."""
-    deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
     if request.verify.stage == "digests":
         verification = _compare_sums(request.plan, request.verify)
     else:
-        verification = _compare_suspects(request.plan, request.verify, request.stream_arn, deadline)
+        verification = _compare_suspects(request.plan, request.verify, request.stream_arn, deadline_of(context))
     return verification.model_dump(mode="json")
 
 

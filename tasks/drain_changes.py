@@ -7,7 +7,7 @@ the same tips with newer watermarks.
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tasks.aws import deployment, moments
-from tasks.aws.handler import Request, task
+from tasks.aws.handler import Request, deadline_of, task
 from tasks.aws.rejects import count_rejects
 from tasks.core.errors import ChangesPending, DriftFound
 
@@ -20,10 +20,12 @@ class DrainChangesRequest(Request):
 
 
 @task(DrainChangesRequest)
-def handler(request: DrainChangesRequest, _: LambdaContext) -> dict[str, int]:
+def handler(request: DrainChangesRequest, context: LambdaContext) -> dict[str, int]:
     """Return how many shards were drained; until the replicator has passed their tips `ChangesPending`."""
     run = request.plan.run
-    passing = moments.read_passing(f"drain-changes#{request.entered}", request.stream_arn)
+    passing = moments.read_passing(
+        f"drain-changes#{request.entered}", request.stream_arn, deadline=deadline_of(context)
+    )
     if passing.behind:
         raise ChangesPending(passing.in_words())
     refused, overruled = count_rejects(f"{run}/changes/"), count_rejects(f"{run}/late/")

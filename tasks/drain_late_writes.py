@@ -8,7 +8,7 @@ import time
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tasks.aws import migration_record, streams, watermarks
-from tasks.aws.handler import Request, task
+from tasks.aws.handler import Request, deadline_of, task
 from tasks.aws.rejects import count_rejects
 from tasks.core.errors import LateWritesPending
 from tasks.core.watermark import shards_behind
@@ -21,11 +21,11 @@ class DrainLateWritesRequest(Request):
 
 
 @task(DrainLateWritesRequest)
-def handler(request: DrainLateWritesRequest, _: LambdaContext) -> dict[str, int]:
+def handler(request: DrainLateWritesRequest, context: LambdaContext) -> dict[str, int]:
     """Return how many late changes the target overruled or refused; until it is quiet `LateWritesPending`."""
     plan = request.plan
     marks = watermarks.read_watermarks()
-    tips = streams.read_tips(request.stream_arn, marks)
+    tips = streams.read_tips(request.stream_arn, marks, deadline=deadline_of(context))
     now = time.time()
     quiet_seconds = now - migration_record.quiet_since(tips, now=now)
     behind = shards_behind(tips, marks)

@@ -11,7 +11,7 @@ import time
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tasks.aws import migration_record, moments
-from tasks.aws.handler import Request, task
+from tasks.aws.handler import Request, deadline_of, task
 from tasks.core.conflict import ReplicationRule
 from tasks.core.errors import ChangesPending
 
@@ -24,9 +24,9 @@ class FenceSourceRequest(Request):
 
 
 @task(FenceSourceRequest)
-def handler(request: FenceSourceRequest, _: LambdaContext) -> dict[str, object]:
+def handler(request: FenceSourceRequest, context: LambdaContext) -> dict[str, object]:
     """Return the rule and since when it is set; until the replicator has passed this moment `ChangesPending`."""
-    passing = moments.read_passing(f"fence-source#{request.entered}", request.stream_arn)
+    passing = moments.read_passing(f"fence-source#{request.entered}", request.stream_arn, deadline=deadline_of(context))
     if passing.behind:
         raise ChangesPending(passing.in_words())
     rule = migration_record.set_rule(ReplicationRule.TARGET_WINS, run=request.plan.run, now=time.time())

@@ -9,12 +9,10 @@ import time
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tasks.aws import deployment, migration_record, purge, streams, watermarks
-from tasks.aws.handler import Request, task
+from tasks.aws.handler import Request, deadline_of, task
 from tasks.core.conflict import RULE_ORDER, ReplicationRule
 from tasks.core.errors import Refused, TombstonesPending
 from tasks.core.watermark import is_rule_in_force
-
-RESERVE_SECONDS = 15
 
 
 class PurgeTombstonesRequest(Request):
@@ -41,8 +39,7 @@ def handler(request: PurgeTombstonesRequest, context: LambdaContext) -> dict[str
         watermarks=watermarks.read_watermarks(),
     ):
         raise TombstonesPending("a batch that leaves tombstones may still be under way")
-    deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
-    purged, is_complete = purge.purge(request.plan, deadline=deadline)
+    purged, is_complete = purge.purge(request.plan, deadline=deadline_of(context))
     if not is_complete:
         raise TombstonesPending(f"{purged} tombstones removed in this call, and there are more")
     return {"purged": purged}

@@ -1,6 +1,7 @@
 """What every task's handler does before and after its own work."""
 
 import functools
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -59,6 +60,16 @@ def task(request_model: type[RequestT]) -> Callable[[Callable[[RequestT, LambdaC
         return handler
 
     return make
+
+
+def deadline_of(context: LambdaContext, *, reserve_seconds: float = 15.0) -> float:
+    """Return when a call should stop to take up more work, by `time.monotonic`.
+
+    Args:
+        context: of the call.
+        reserve_seconds: kept for what is under way then. A time-out would tell nobody how far it had come.
+    """
+    return time.monotonic() + context.get_remaining_time_in_millis() / 1000 - reserve_seconds
 
 
 class logged:  # noqa: N801 — a context manager, used like a function

@@ -4,17 +4,19 @@ from tasks.aws import streams, watermarks
 from tasks.core.watermark import Passing, shards_behind
 
 
-def read_passing(moment: str, stream_arn: str) -> Passing:
+def read_passing(moment: str, stream_arn: str, *, deadline: float) -> Passing:
     """Return how far the replicator has passed a moment; the first call takes its tips, later ones compare.
 
     Args:
         moment: what the wait is for and the state's entered time.
         stream_arn: of the source's stream.
+        deadline: by `time.monotonic`.
 
     Raises:
-        TipOutOfReach: a tip is further away than one call can read.
+        TipOutOfReach: a tip could not be reached by reading until the deadline.
     """
     tips = watermarks.remembered_tips(moment)
     if tips is None:
-        tips = watermarks.remember_tips(moment, streams.read_tips(stream_arn, watermarks.read_watermarks()))
+        tips = streams.read_tips(stream_arn, watermarks.read_watermarks(), deadline=deadline)
+        tips = watermarks.remember_tips(moment, tips)
     return Passing(shards=len(tips), behind=len(shards_behind(tips, watermarks.read_watermarks())))

@@ -64,7 +64,7 @@ def recheck(plan: Plan, verification: str, stream_arn: str, keys: Sequence[Item]
 
 def _await_replicator(stream_arn: str, deadline: float) -> bool:
     """Wait until the replicator has passed this moment; say whether it did before the deadline."""
-    tips = streams.read_tips(stream_arn, watermarks.read_watermarks())
+    tips = streams.read_tips(stream_arn, watermarks.read_watermarks(), deadline=deadline)
     while shards_behind(tips, watermarks.read_watermarks()):
         if time.monotonic() + POLL_SECONDS > deadline:
             return False

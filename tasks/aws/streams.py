@@ -1,6 +1,7 @@
 """The source's DynamoDB stream: turning it on and off, its shards, and its tips."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,7 +12,8 @@ from tasks.core.watermark import Shard, Tips, Watermark, shards_to_read
 
 EMPTY_READS_AT_TIP = 3
 """An open shard may answer with no records before its tip; so many in a row are taken for the tip."""
-READS_MOST = 2000
+RECORDS_AT_ONCE = 1000
+"""GetRecords gives no more."""
 SHARDS_SIDE_BY_SIDE = 8
 
 
@@ -52,19 +54,24 @@ def open_shards(stream_arn: str) -> list[str]:
     return [shard.id for shard in read_shards(stream_arn) if shard.is_open]
 
 
-def read_tips(stream_arn: str, watermarks: Mapping[str, Watermark]) -> Tips:
+def read_tips(stream_arn: str, watermarks: Mapping[str, Watermark], *, deadline: float) -> Tips:
     """Return the last sequence number of each shard that may be behind, as of this call or a little later.
 
     Each shard is read on from its watermark, so the cost is what the replicator is behind, and nothing is read twice
     by a replicator that keeps up. A shard without records has no tip.
 
+    Args:
+        stream_arn: of the source's stream.
+        watermarks: by shard.
+        deadline: by `time.monotonic`.
+
     Raises:
-        TipOutOfReach: a shard's tip is further away than one call can read.
+        TipOutOfReach: a shard's tip could not be reached by reading until the deadline.
     """
 
     def tip(shard: str) -> str | None:
         mark = watermarks.get(shard)
-        return _last_sequence_number(stream_arn, shard, mark.sequence_number if mark else None)
+        return _read_tip(stream_arn, shard, mark.sequence_number if mark else None, deadline=deadline)
 
     shards = shards_to_read(read_shards(stream_arn), watermarks)
     with ThreadPoolExecutor(SHARDS_SIDE_BY_SIDE) as threads:
@@ -74,42 +81,77 @@ def read_tips(stream_arn: str, watermarks: Mapping[str, Watermark]) -> Tips:
 def shards_without_records(stream_arn: str, shards: Sequence[str]) -> list[str]:
     """Return those of the shards that hold no record from their trim horizon to their tip."""
 
-    def first(shard: str) -> str | None:
-        return _last_sequence_number(stream_arn, shard, None, first_only=True)
+    def has_some(shard: str) -> bool:
+        return next(_iter_read_on(stream_arn, shard, None), None) is not None
 
     with ThreadPoolExecutor(SHARDS_SIDE_BY_SIDE) as threads:
-        return [shard for shard, found in zip(shards, threads.map(first, shards), strict=True) if found is None]
+        return [shard for shard, found in zip(shards, threads.map(has_some, shards), strict=True) if not found]
 
 
-def _last_sequence_number(stream_arn: str, shard: str, after: str | None, *, first_only: bool = False) -> str | None:
+def _read_tip(stream_arn: str, shard: str, after: str | None, *, deadline: float) -> str | None:
+    """Return the last sequence number of one shard, or one that came to it during this call.
+
+    A shard that is written to all the time never answers without records: whoever only reads on runs behind its tip
+    for ever. There a second iterator, taken at LATEST, brings the first record that is younger than this call. Whoever
+    has passed that one has passed all that there was.
+    """
+    tip, newest = after, None
+    for last in _iter_read_on(stream_arn, shard, after):
+        if newest is None:
+            newest = _iterator(stream_arn, shard, ShardIteratorType="LATEST")
+        else:
+            younger = clients.dynamodb_streams().get_records(ShardIterator=newest, Limit=1)
+            if younger["Records"]:
+                return younger["Records"][0]["dynamodb"]["SequenceNumber"]
+            newest = younger.get("NextShardIterator")
+        if time.monotonic() > deadline:
+            # What was read last is not the tip: taken for it, changes behind it would count as applied.
+            raise TipOutOfReach(
+                f"shard {shard} has more changes that are not applied than could be read in one call; "
+                "wait for the replicator, or look into its log and metrics if its lag does not shrink"
+            )
+        tip = last
+    return tip
+
+
+def _iter_read_on(stream_arn: str, shard: str, after: str | None) -> Iterator[str]:
+    """Read on to the end of a closed shard, or to the tip of an open one that is at rest.
+
+    Args:
+        stream_arn: of the source's stream.
+        shard: its id.
+        after: a sequence number; `None` for the trim horizon.
+
+    Yields:
+        The last sequence number of each read that brought records.
+    """
     streams = clients.dynamodb_streams()
-    start: dict[str, Any] = {"ShardIteratorType": "TRIM_HORIZON"}
-    if after is not None:
-        start = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": after}
     try:
-        iterator = streams.get_shard_iterator(StreamArn=stream_arn, ShardId=shard, **start).get("ShardIterator")
+        iterator = _iterator_after(stream_arn, shard, after)
     except streams.exceptions.ResourceNotFoundException:
-        return after  # the whole shard was trimmed away since it was listed
-    except streams.exceptions.TrimmedDataAccessException:
-        # The watermark's own record is more than 24 hours old. It is applied; what there is now comes after it.
-        iterator = streams.get_shard_iterator(
-            StreamArn=stream_arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
-        ).get("ShardIterator")
-    last, empty = after, 0
-    for _ in range(READS_MOST):
-        if not iterator or empty >= EMPTY_READS_AT_TIP:
-            return last
-        answer = streams.get_records(ShardIterator=iterator, Limit=1000)
-        records = answer["Records"]
-        if records:
-            last, empty = records[-1]["dynamodb"]["SequenceNumber"], 0
-            if first_only:
-                return last
+        return  # the whole shard was trimmed away since it was listed
+    empty = 0
+    while iterator and empty < EMPTY_READS_AT_TIP:
+        answer = streams.get_records(ShardIterator=iterator, Limit=RECORDS_AT_ONCE)
+        iterator = answer.get("NextShardIterator")
+        if answer["Records"]:
+            empty = 0
+            yield answer["Records"][-1]["dynamodb"]["SequenceNumber"]
         else:
             empty += 1
-        iterator = answer.get("NextShardIterator")
-    # What was read last is not the tip: taken for it, changes behind it would count as applied.
-    raise TipOutOfReach(
-        f"shard {shard} has more than {READS_MOST} reads of changes that are not applied; "
-        "wait for the replicator, or look into its log and metrics if its lag does not shrink"
-    )
+
+
+def _iterator_after(stream_arn: str, shard: str, sequence_number: str | None) -> str | None:
+    if sequence_number is not None:
+        place = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": sequence_number}
+        try:
+            return _iterator(stream_arn, shard, **place)
+        except clients.dynamodb_streams().exceptions.TrimmedDataAccessException:
+            # The watermark's own record is more than 24 hours old. It is applied; what there is now comes after it.
+            pass
+    return _iterator(stream_arn, shard, ShardIteratorType="TRIM_HORIZON")
+
+
+def _iterator(stream_arn: str, shard: str, **place: Any) -> str | None:  # noqa: ANN401 — boto3's own parameters
+    answer = clients.dynamodb_streams().get_shard_iterator(StreamArn=stream_arn, ShardId=shard, **place)
+    return answer.get("ShardIterator")

@@ -117,7 +117,7 @@ def test_a_writer_that_went_in_an_earlier_run_does_not_shorten_the_wait(
 def test_the_fence_waits_until_the_replicator_has_passed_what_pages_may_have_brought_ahead_of_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(streams, "read_tips", lambda *_: {"shard-1": "10"})
+    monkeypatch.setattr(streams, "read_tips", lambda *_, **__: {"shard-1": "10"})
     set_rule(ReplicationRule.DELETE)
     put_mark(NOW, "9")
     with pytest.raises(ChangesPending, match="1 of 1 shards"):
@@ -129,7 +129,7 @@ def test_the_fence_waits_until_the_replicator_has_passed_what_pages_may_have_bro
 
 @pytest.mark.usefixtures("aws")
 def test_the_rule_never_moves_back_within_a_run(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "read_tips", lambda *_: {})
+    monkeypatch.setattr(streams, "read_tips", lambda *_, **__: {})
     set_rule(ReplicationRule.TARGET_WINS)
     clock.now += 50
     for earlier in ReplicationRule:
@@ -340,7 +340,7 @@ def test_changes_are_drained_to_the_tips_of_the_moment_and_no_refused_one_is_ove
     aws: FakeAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tips = {"shard-1": "10"}
-    monkeypatch.setattr(streams, "read_tips", lambda *_: dict(tips))
+    monkeypatch.setattr(streams, "read_tips", lambda *_, **__: dict(tips))
     with pytest.raises(ChangesPending, match="1 of 1 shards"):
         drain()
     tips["shard-1"] = "99"  # the source goes on: this wait is for what was there when it began
@@ -363,40 +363,55 @@ def test_changes_are_drained_to_the_tips_of_the_moment_and_no_refused_one_is_ove
 
 
 class FakeStream:
-    """One shard whose reads answer as given: records' numbers, or nothing."""
+    """One shard whose reads answer as given: records' numbers, or nothing.
+
+    At rest all of it was there before the first read. Otherwise each read brings what was written since the one before.
+    """
 
     exceptions = SimpleNamespace(
         TrimmedDataAccessException=type("TrimmedDataAccessException", (Exception,), {}),
         ResourceNotFoundException=type("ResourceNotFoundException", (Exception,), {}),
     )
 
-    def __init__(self, *reads: list[str]) -> None:
+    def __init__(self, *reads: list[str], at_rest: bool = True) -> None:
         self.reads = list(reads)
+        self.is_at_rest = at_rest
         self.began: list[dict[str, Any]] = []
         self.is_trimmed = False
+        self._reached = 0
 
     def get_shard_iterator(self, **start: Any) -> dict[str, Any]:  # noqa: ANN401 — boto3's
         self.began.append(start)
         if self.is_trimmed and "SequenceNumber" in start:
             raise self.exceptions.TrimmedDataAccessException
-        return {"ShardIterator": "0"}
+        return {"ShardIterator": f"latest {self._reached}" if start["ShardIteratorType"] == "LATEST" else "0"}
 
     def get_records(self, *, ShardIterator: str, Limit: int) -> dict[str, Any]:  # noqa: N803 — boto3's names
         assert Limit <= 1000
+        if ShardIterator.startswith("latest "):
+            since = int(ShardIterator.removeprefix("latest "))
+            return self._answer(self._younger(since)[:Limit], ShardIterator)
         number = int(ShardIterator)
-        answer: dict[str, Any] = {"Records": [{"dynamodb": {"SequenceNumber": n}} for n in self.reads[number]]}
-        if number + 1 < len(self.reads):
-            answer["NextShardIterator"] = str(number + 1)
-        return answer
+        self._reached = number + 1
+        return self._answer(self.reads[number], str(number + 1) if number + 1 < len(self.reads) else None)
+
+    def _younger(self, since: int) -> list[str]:
+        return [] if self.is_at_rest else [number for read in self.reads[since : self._reached] for number in read]
+
+    def _answer(self, numbers: list[str], following: str | None) -> dict[str, Any]:
+        answer: dict[str, Any] = {"Records": [{"dynamodb": {"SequenceNumber": number}} for number in numbers]}
+        return answer if following is None else {**answer, "NextShardIterator": following}
 
     def describe_stream(self, **_: object) -> dict[str, Any]:
         return {"StreamDescription": {"Shards": [{"ShardId": "shard-1", "SequenceNumberRange": {}}]}}
 
 
-def read_tips(monkeypatch: pytest.MonkeyPatch, stream: FakeStream, after: str | None = None) -> dict[str, str]:
+def read_tips(
+    monkeypatch: pytest.MonkeyPatch, stream: FakeStream, after: str | None = None, *, seconds: float = 60.0
+) -> dict[str, str]:
     monkeypatch.setattr("tasks.aws.clients.dynamodb_streams", lambda: stream)
     marks = {} if after is None else {"shard-1": Watermark("shard-1", after, 1.0, 2.0, rule_since=0.0)}
-    return streams.read_tips(STREAM, marks)
+    return streams.read_tips(STREAM, marks, deadline=time.monotonic() + seconds)
 
 
 def test_an_empty_read_before_the_tip_is_not_taken_for_the_tip(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -410,15 +425,20 @@ def test_a_shard_that_has_nothing_new_is_at_its_watermark_and_one_without_record
     assert read_tips(monkeypatch, FakeStream([])) == {}
 
 
+def test_a_shard_that_is_written_to_all_the_time_has_a_tip_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = FakeStream(*[[str(number)] for number in range(8, 5000)], at_rest=False)
+    (tip,) = read_tips(monkeypatch, stream, after="7").values()
+    assert 8 < int(tip) < 20, "younger than the call, and not much"
+
+
 def test_a_watermark_older_than_the_stream_keeps_is_no_reason_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = FakeStream(["8"])
     stream.is_trimmed = True
     assert read_tips(monkeypatch, stream, after="7") == {"shard-1": "8"}
-    assert [start["ShardIteratorType"] for start in stream.began] == ["AFTER_SEQUENCE_NUMBER", "TRIM_HORIZON"]
+    assert [start["ShardIteratorType"] for start in stream.began][:2] == ["AFTER_SEQUENCE_NUMBER", "TRIM_HORIZON"]
 
 
 def test_a_tip_that_was_not_reached_is_never_taken_for_the_tip(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "READS_MOST", 3)
     stream = FakeStream(*[[str(number)] for number in range(1, 10)])
     with pytest.raises(TipOutOfReach, match="shard-1"):
-        read_tips(monkeypatch, stream)
+        read_tips(monkeypatch, stream, seconds=-1.0)
