@@ -17,6 +17,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.local.lambda_in_tests import ACCOUNT, REGION, LambdaInTests, lambda_in_tests, until, zip_of
+from tests.local.process_tree import is_running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,14 +31,6 @@ PROJECT = Path(__file__).resolve().parents[2]
 def aws(tmp_path: Path) -> Iterator[LambdaInTests]:
     with lambda_in_tests(tmp_path, max_workers=2, event_retry_seconds=(0.01, 0.01)) as served:
         yield served
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        # A killed process stays as a zombie until it is waited for.
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return False
 
 
 def error_code(caught: pytest.ExceptionInfo[ClientError]) -> str:
@@ -163,7 +156,7 @@ def handler(event, context):
     assert error["errorType"] == "Sandbox.Timedout"
     assert error["errorMessage"].endswith("Error: Task timed out after 1.00 seconds")
     [[worker, child]] = aws.notes()
-    until(lambda: not is_alive(worker) and not is_alive(child))
+    until(lambda: not is_running(worker) and not is_running(child))
     assert "Task timed out after 1.00 seconds" in aws.host.logs("f")
     assert aws.invoke() != worker
 
@@ -347,7 +340,7 @@ def test_new_code_is_used_from_the_next_invocation_on_and_the_old_one_finishes(a
         assert aws.invoke() == "new"
         aws.let_go("go")
         assert under_way.result() == "old"
-    until(lambda: not is_alive(worker))
+    until(lambda: not is_running(worker))
 
 
 def test_new_settings_are_used_from_the_next_invocation_on(aws: LambdaInTests) -> None:
@@ -365,7 +358,7 @@ def test_a_deleted_function_is_gone_with_its_workers(aws: LambdaInTests) -> None
     aws.function("def handler(event, context): return os.getpid()")
     worker = aws.invoke()
     aws.client.delete_function(FunctionName="f")
-    until(lambda: not is_alive(worker))
+    until(lambda: not is_running(worker))
     with pytest.raises(ClientError) as caught:
         aws.invoke()
     assert error_code(caught) == "ResourceNotFoundException"
@@ -423,8 +416,8 @@ def test_no_worker_outlives_the_host(tmp_path: Path) -> None:
     with lambda_in_tests(tmp_path) as aws:
         aws.function("def handler(event, context): return os.getpid()")
         worker = aws.invoke()
-        assert is_alive(worker)
-    until(lambda: not is_alive(worker))
+        assert is_running(worker)
+    until(lambda: not is_running(worker))
 
 
 def test_a_worker_dies_with_a_host_that_is_killed(tmp_path: Path) -> None:
@@ -442,9 +435,9 @@ def test_a_worker_dies_with_a_host_that_is_killed(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", host], stdin=subprocess.PIPE) as child:  # noqa: S603 - the text above
         until(lambda: notes.exists() and notes.read_text().endswith("\n"))
         worker = int(notes.read_text())
-        assert is_alive(worker)
+        assert is_running(worker)
         child.kill()
-    until(lambda: not is_alive(worker))
+    until(lambda: not is_running(worker))
 
 
 # With Step Functions, which finds Lambda behind the gateway

@@ -129,6 +129,13 @@ class Running:
             events=self.events(arn),
         )
 
+    def detach(self) -> None:
+        """Delete the mappings that a failed execution leaves attached; read on, they cost the engines more and more."""
+        client = self.session.client("lambda")
+        for mapping in client.list_event_source_mappings()["EventSourceMappings"]:
+            if f":tableferry-{self.migration.migration}-" in mapping["FunctionArn"]:
+                client.delete_event_source_mapping(UUID=mapping["UUID"])
+
     def events(self, arn: str) -> list[Event]:
         """Return an execution's history."""
         pages = self.stepfunctions.get_paginator("get_execution_history").paginate(executionArn=arn)

@@ -54,7 +54,9 @@ def tampered_with(running: Running) -> Ended:
             running.dynamodb.put_item(TableName=target, Item={"pk": {"S": "key-2"}, "n": {"N": "999"}})
             tampered = True
 
-    return running.run(during=tamper)
+    ended = running.run(during=tamper)
+    running.detach()
+    return ended
 
 
 def refused_by_the_target(running: Running) -> Ended:
@@ -74,7 +76,9 @@ def refused_by_the_target(running: Running) -> Ended:
             }
         ],
     )
-    return running.run()
+    ended = running.run()
+    running.detach()
+    return ended
 
 
 def empty(running: Running) -> Ended:
@@ -112,15 +116,19 @@ SCENARIOS: tuple[Callable[[Running], Ended], ...] = (
 )
 
 
+SCENARIOS_SIDE_BY_SIDE = 2
+"""They wait more than they work."""
+
+
 @pytest.fixture(scope="module")
 def ran(local_aws: LocalAwsProcess) -> Iterator[Mapping[str, Future[Ran]]]:
-    """Migrations that run beside the ones under writes, one after the other. A test takes its own by its name."""
+    """Migrations that run beside the ones under writes, two at a time. A test takes its own by its name."""
 
     def run(scenario: Callable[[Running], Ended]) -> Ran:
         running = Running(local_aws)
         return running, scenario(running)
 
-    with ThreadPoolExecutor(1) as threads:
+    with ThreadPoolExecutor(SCENARIOS_SIDE_BY_SIDE) as threads:
         yield {scenario.__name__: threads.submit(run, scenario) for scenario in SCENARIOS}
 
 

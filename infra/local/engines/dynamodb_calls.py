@@ -86,13 +86,14 @@ class DynamoDBCalls:
             started = time.monotonic()
             if self.replicas and (refused := self.replicas.refuse(region, body)):
                 return refused
-            if b'"arn:aws:dynamodb:' in body:
-                response = await self._by_arn(operation, region, body)
-            else:
-                response = passed(await self.forward(TABLES, operation, region, body))
-            if self.replicas and operation in WRITES:
-                self.replicas.wrote(region, started)
-            return response
+            try:
+                if b'"arn:aws:dynamodb:' in body:
+                    return await self._by_arn(operation, region, body)
+                return passed(await self.forward(TABLES, operation, region, body))
+            finally:
+                # Without an answer too: it may have been carried out.
+                if self.replicas and operation in WRITES:
+                    self.replicas.wrote(region, body, started)
         body = _TABLE_NAME_IS_ARN.sub(rb"\1", body)
         body = _ANY_ARN.sub(LOCAL_ARN, body)
         if self.replicas and operation in self.replicas.operations:

@@ -25,8 +25,8 @@ class MappingTimes:
     Attributes:
         change: From Creating, Updating, Enabling, Disabling or Deleting to the state after it.
         first_poll: From Enabled to the first read: on AWS too, a mapping reads some time after it says Enabled.
-        poll: Between reads of a shard that had nothing.
-        discovery: Between looks for new shards.
+        poll: Between reads of a shard that had nothing: AWS reads a DynamoDB stream four times a second.
+        discovery: Between looks for new shards; that of a parent's end comes besides.
         first_retry: The wait before a failed batch is tried again; doubled each time.
         longest_retry: The most it is doubled to.
         second: How long a second of MaximumRecordAgeInSeconds or MaximumBatchingWindowInSeconds takes.
@@ -34,8 +34,8 @@ class MappingTimes:
 
     change: float = 0.3
     first_poll: float = 0.2
-    poll: float = 0.1
-    discovery: float = 0.5
+    poll: float = 0.25
+    discovery: float = 2.0
     first_retry: float = 0.1
     longest_retry: float = 2.0
     second: float = 1.0

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 BATCH_ITEMS = 25
 BATCHES_AT_ONCE = 4
 ROUND_SECONDS = 0.05  # the least time between two rounds; about half of it is how late a replica is
-IDLE_ROUND_SECONDS = 1.0  # expiry by TTL is not announced by any call
+IDLE_ROUND_SECONDS = 1.0  # the least time between two readings of a stream of which no call told anything new
 RETRY_SECONDS = 0.2
 # DynamoDB Local ends a GetRecords at 1,000 records and at nothing else: fewer means that there were no more.
 FULL_RECORDS = 1000
@@ -64,11 +64,16 @@ class Member:
 
 
 class ReplicaGroup:
-    """The members of one global table and the task that keeps them equal."""
+    """The members of one global table and the task that keeps them equal.
+
+    Attributes:
+        expires: Whether its items may expire by TTL, which no call announces: its streams are then read for it.
+    """
 
     def __init__(self, dynamodb: DynamoDBCalls, table: str, region: str) -> None:
         self.table = table
         self.members = {region: Member(region, Status.ACTIVE)}
+        self.expires = False
         self._dynamodb = dynamodb
         self._merge = Merge()
         self._written = asyncio.Event()
@@ -143,7 +148,7 @@ class ReplicaGroup:
             if all(member.written_since is None for member in self.members.values()):
                 self._written.clear()
                 try:
-                    async with asyncio.timeout(IDLE_ROUND_SECONDS):
+                    async with asyncio.timeout(IDLE_ROUND_SECONDS if self.expires else None):
                         await self._written.wait()
                 except TimeoutError:
                     continue

@@ -62,10 +62,12 @@ class Replicas:
         await asyncio.gather(*self._changes, return_exceptions=True)
         await asyncio.gather(*(group.stop() for group in self._groups))
 
-    def wrote(self, region: str, started: float) -> None:
+    def wrote(self, region: str, body: bytes, started: float) -> None:
         """A data-plane write in a region began at `started` (monotonic seconds) and has been answered."""
         for group in self._groups:
-            if region in group.members:
+            # Its name stands in every call that writes to it. Reading a stream for nothing is dear in DynamoDB Local:
+            # it looks through all records of the region that are younger than the stream's last one.
+            if region in group.members and group.table.encode() in body:
                 group.wrote(region, started)
 
     def refuse(self, region: str, body: bytes) -> web.Response | None:
@@ -152,6 +154,7 @@ class Replicas:
     async def _update_time_to_live(self, region: str, request: Request) -> Request:
         said = await self._dynamodb.call(TABLES, "UpdateTimeToLive", region, request)
         if group := self._group(request["TableName"], region):
+            group.expires = True
             await self._in_other_regions("UpdateTimeToLive", group, region, request)
         return said
 
@@ -238,6 +241,7 @@ class Replicas:
                 setting = {"Enabled": True, "AttributeName": name}
                 request = {"TableName": group.table, "TimeToLiveSpecification": setting}
                 await self._dynamodb.call(TABLES, "UpdateTimeToLive", target, request)
+                group.expires = True
             await group.fill(target, source)
         except (OSError, EngineRefused) as error:
             log.exception("replica of %s in %s could not be made", group.table, target)
