@@ -34,5 +34,6 @@ def handler(request: ApproveCutOverRequest, _: LambdaContext) -> None:
             "source_items": request.verify.source_items,
             "target_items": request.verify.target_items,
             "rechecked": request.verify.rechecked,
+            "followed": request.verify.followed,
         },
     )

@@ -5,7 +5,7 @@ Reads and writes: the writer's mapping. Run again it finds the mapping that it m
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tasks.aws import deployment, mappings
+from tasks.aws import deployment, mappings, migration_record
 from tasks.aws.handler import Request, task
 from tasks.core.errors import WriterPending
 
@@ -18,8 +18,9 @@ SIDE_BY_SIDE = 2
 
 
 @task(Request)
-def handler(_: Request, __: LambdaContext) -> dict[str, object]:
+def handler(request: Request, _: LambdaContext) -> dict[str, object]:
     """Return the mapping's id once it is enabled; until then `WriterPending`."""
+    migration_record.check_run(request.plan.run)
     mapping = mappings.attach(
         deployment.pages_stream_arn(),
         deployment.writer_function(),

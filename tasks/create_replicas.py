@@ -11,6 +11,18 @@ from tasks.aws.handler import Request, task
 from tasks.core.errors import Refused, ReplicasPending
 from tasks.core.plan import STREAM_VIEW_TYPE
 
+NEVER_ACTIVE = frozenset(
+    {
+        "ARCHIVED",
+        "ARCHIVING",
+        "CREATION_FAILED",
+        "INACCESSIBLE_ENCRYPTION_CREDENTIALS",
+        "REGION_DISABLED",
+        "REPLICATION_NOT_AUTHORIZED",
+    }
+)
+"""A replica leaves these only by somebody's hand."""
+
 
 @task(Request)
 def handler(request: Request, _: LambdaContext) -> dict[str, object]:
@@ -35,6 +47,11 @@ def handler(request: Request, _: LambdaContext) -> dict[str, object]:
         if state is None:
             tables.add_replica(plan.target_table, region)
             raise ReplicasPending(f"the replica of {plan.target_table} in {region} is being created")
+        if state in NEVER_ACTIVE:
+            raise Refused(
+                f"the replica of {plan.target_table} in {region} is {state}: {tables.replica_reason(target, region)}; "
+                "mend what it names or remove that replica, then redrive"
+            )
         if state != "ACTIVE":
             raise ReplicasPending(f"the replica of {plan.target_table} in {region} is {state}")
     return {"target_table": plan.target_table, "regions": [plan.region, *plan.replica_regions]}

@@ -1,7 +1,9 @@
 """Move traffic: the pointer says target, and an event tells so.
 
-Reads: the rule, watermarks, TTL of both tables, the pointer. Writes: the target's TTL as the source has it, the
-pointer, one event. Run again it finds the cut-over noted and does nothing; a crash before the note repeats the event.
+Reads: the rule, watermarks, tips, rejects, TTL of both tables. Writes: the target's TTL as the source has it, the
+pointer, one event. Whatever was proven and drained before, it looks once more: the states before it may have taken an
+hour, or it is redriven the next morning. Run again it finds the cut-over noted and does nothing; a crash before the
+note repeats the event.
 """
 
 import time
@@ -9,8 +11,8 @@ from typing import Literal
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tasks.aws import deployment, migration_record, pointer, streams, tables, watermarks
-from tasks.aws.handler import Request, task
+from tasks.aws import deployment, migration_record, moments, pointer, rejects, streams, tables, watermarks
+from tasks.aws.handler import Request, deadline_of, task
 from tasks.core.conflict import ReplicationRule
 from tasks.core.errors import CutOverPending, Refused
 from tasks.core.plan import Plan
@@ -25,13 +27,16 @@ class CutOverRequest(Request):
 
 
 @task(CutOverRequest)
-def handler(request: CutOverRequest, _: LambdaContext) -> dict[str, object]:
+def handler(request: CutOverRequest, context: LambdaContext) -> dict[str, object]:
     """Return the active table and when it became that."""
     plan = request.plan
     at = migration_record.cut_over_at(plan.run)
     if at is None:
         _check_rule(plan, request.stream_arn)
         _expire_as_source(plan)
+        if not moments.await_passed(request.stream_arn, deadline=deadline_of(context)):
+            raise CutOverPending(f"the replicator is behind what {plan.source_table} has taken")
+        rejects.check_no_change_rejected(plan.run)
         pointer.flip_pointer(plan.migration, plan.target_table)
         at = time.time()
         pointer.put_event(
@@ -46,7 +51,8 @@ def _check_rule(plan: Plan, stream_arn: str) -> None:
     record = migration_record.read_rule()
     if record is None or (record.run, record.rule) != (plan.run, ReplicationRule.TARGET_WINS):
         raise Refused(
-            "the source was not fenced: a late change could undo a write to the target; redrive from FenceSource"
+            "the source was not fenced in this run, so a late change could undo a write to the target; "
+            "another run has begun since, or the control table was changed: stop this execution, and start a new one"
         )
     if not is_rule_in_force(
         record,

@@ -10,6 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tasks.aws import backfill_drain, deployment, receipts
 from tasks.aws.backfill_drain import DrainProgress
+from tasks.aws.control import control
 from tasks.aws.handler import Request, task
 from tasks.aws.rejects import count_given_up
 from tasks.core.errors import BackfillIncomplete, DrainPending
@@ -19,8 +20,8 @@ from tasks.core.segment import Checkpoint
 
 SHOWN_PAGES = 5
 RESERVE_MILLISECONDS = 20_000
-STUCK_SECONDS = 1800
-"""No receipt for so long is no backlog any more: a page alone takes seconds."""
+STUCK_SECONDS = 900
+"""No receipt of any segment for so long is no backlog any more: a page alone takes seconds."""
 
 
 @task(Request)
@@ -50,6 +51,13 @@ def handler(request: Request, context: LambdaContext) -> dict[str, int]:
     }
 
 
+def _count_receipts(plan: Plan, progress: DrainProgress) -> int:
+    table = control()
+    return sum(
+        receipts.count_receipts(table, plan.run, segment) for segment in range(progress.segments, plan.total_segments)
+    )
+
+
 def _wait_for(plan: Plan, checkpoint: Checkpoint, drain: SegmentDrain, progress: DrainProgress) -> None:
     shown = ", ".join(map(str, drain.missing[:SHOWN_PAGES])) + (", …" if len(drain.missing) > SHOWN_PAGES else "")
     what = (
@@ -59,11 +67,19 @@ def _wait_for(plan: Plan, checkpoint: Checkpoint, drain: SegmentDrain, progress:
     now = time.time()
     progress = backfill_drain.put_progress(plan.run, progress.waiting_for(what, now=now))
     given_up = count_given_up()
-    if given_up or now - progress.since > STUCK_SECONDS:
+    is_stuck = False
+    if not given_up and now - progress.since > STUCK_SECONDS:
+        # Its pages may be the last of a long backlog: what counts is whether any page arrives.
+        had = progress.receipts
+        progress = backfill_drain.put_progress(
+            plan.run, progress.with_receipts(_count_receipts(plan, progress), now=now)
+        )
+        is_stuck = progress.receipts == had
+    if given_up or is_stuck:
         why = (
             f"Lambda gave up on {given_up} batches, which are kept in s3://{deployment.rejects_bucket()}/aws/lambda/"
             if given_up
-            else f"none has come for {STUCK_SECONDS // 60} minutes"
+            else f"no page of any segment has come for {STUCK_SECONDS // 60} minutes"
         )
         raise BackfillIncomplete(
             f"{what}, and {why}; the log of WritePages has the reason: mend it, remove those objects, "

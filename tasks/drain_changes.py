@@ -6,10 +6,10 @@ the same tips with newer watermarks.
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tasks.aws import deployment, moments
+from tasks.aws import moments
 from tasks.aws.handler import Request, deadline_of, task
-from tasks.aws.rejects import count_rejects
-from tasks.core.errors import ChangesPending, DriftFound
+from tasks.aws.rejects import check_no_change_rejected
+from tasks.core.errors import ChangesPending
 
 
 class DrainChangesRequest(Request):
@@ -28,12 +28,5 @@ def handler(request: DrainChangesRequest, context: LambdaContext) -> dict[str, i
     )
     if passing.behind:
         raise ChangesPending(passing.in_words())
-    refused, overruled = count_rejects(f"{run}/changes/"), count_rejects(f"{run}/late/")
-    if refused or overruled:
-        raise DriftFound(
-            f"changes of {refused} batches were refused by the target, and {overruled} found another item there though "
-            f"the application does not write to it yet; they are kept with the reason under "
-            f"s3://{deployment.rejects_bucket()}/rejects/{run}/. Write them into the target or mend it, "
-            "remove those objects, then redrive"
-        )
+    check_no_change_rejected(run)
     return {"shards": passing.shards}

@@ -8,12 +8,15 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from tasks.aws import clients, deployment, executions, mappings, migration_record, pointer, tables
 from tasks.aws.handler import task
 from tasks.core.migration import Migration, apply_overrides, parse_migration
 from tasks.core.plan import Facts, Plan, TableFacts, make_plan
+
+READABLE = frozenset({"ACTIVE", "UPDATING"})
+"""What can be scanned; a table that is CREATING has no items yet, and any other status is refused."""
 
 
 class PreflightRequest(BaseModel):
@@ -24,6 +27,7 @@ class PreflightRequest(BaseModel):
     input: Any
     execution_name: str
     execution_arn: str
+    execution_started: AwareDatetime
     state_machine_arn: str
 
 
@@ -31,7 +35,12 @@ class PreflightRequest(BaseModel):
 def handler(request: PreflightRequest, _: LambdaContext) -> Plan:
     """Return the plan, or refuse with every reason at once."""
     settings = apply_overrides(parse_migration(deployment.settings()), request.input)
-    return make_plan(settings, _facts(settings, request), run=request.execution_name)
+    return make_plan(
+        settings,
+        _facts(settings, request),
+        run=request.execution_name,
+        begun_at=request.execution_started.timestamp(),
+    )
 
 
 def _facts(settings: Migration, request: PreflightRequest) -> Facts:
@@ -43,7 +52,7 @@ def _facts(settings: Migration, request: PreflightRequest) -> Facts:
         known_regions=clients.known_regions(),
         source=source,
         target=target,
-        target_has_items=target is not None and target.status == "ACTIVE" and tables.has_items(settings.target_table),
+        target_has_items=target is not None and target.status in READABLE and tables.has_items(settings.target_table),
         earlier_plan=migration_record.read_plan(),
         replicator_attached=any(reader.function_name == ours for reader in readers),
         other_stream_readers=tuple(reader.function_name for reader in readers if reader.function_name != ours),

@@ -29,7 +29,8 @@ def handler(request: PurgeTombstonesRequest, context: LambdaContext) -> dict[str
     if record is None or record.run != request.plan.run or RULE_ORDER.index(record.rule) < leaves_none:
         raise Refused(
             "the replicator still leaves tombstones: the writer has to be detached first, or a late page would bring "
-            "deleted items back; redrive from DetachWriter"
+            "deleted items back; another run has begun since, or the control table was changed: stop this execution, "
+            "and start a new one"
         )
     if not is_rule_in_force(
         record,

@@ -1,8 +1,9 @@
 """Apply the source's stream to the target, in order, shard by shard.
 
-Reads: the batch, the rule and the plan in the control table. Writes: items, deletes or tombstones of the target, the
-tombstone ledger before them, rejects, and last the shard's watermark. A batch that comes again leaves the same: the
-last image of each key. The first failure ends the batch and is reported, so that nothing newer overtakes it.
+Reads: the batch, the rule and the plan in the control table. Writes, a hundred changes at a time: items, deletes or
+tombstones of the target, the tombstone ledger before them, rejects, and last the shard's watermark. A batch that comes
+again leaves the same: the last image of each key. The first failure ends the batch and is reported, so that nothing
+newer overtakes it; so does the time, when half of the function's time-out is over.
 """
 
 import time
@@ -17,15 +18,19 @@ from tasks.aws.handler import logged, logger
 from tasks.aws.raw import raw_dynamodb
 from tasks.aws.rejects import put_rejects
 from tasks.aws.target import ITEMS_AT_ONCE, Target
-from tasks.core.change import first_unapplied, parse_changes, unapplied
+from tasks.core.change import first_unapplied, parse_changes, passed, unapplied
 from tasks.core.conflict import Change, ReplicationRule, last_per_key, tombstone_of
 from tasks.core.errors import Refused
 from tasks.core.item import Item, without_legacy_attributes
 from tasks.core.plan import Plan
-from tasks.core.watermark import Watermark
+
+CHANGES_AT_ONCE = 100
+"""After so many the watermark moves: a target that throttles must not make the same changes come again and again."""
+BUDGET_SHARE = 0.5
+"""Of the time-out. Whoever runs into the time-out itself reports nothing, and all of the batch comes again."""
 
 
-def handler(event: Mapping[str, Any], _: LambdaContext) -> dict[str, Any]:
+def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Apply one batch of one shard; report the first change that could not be applied.
 
     `state` has to be in the answer because the mapping has a tumbling window, which is what makes Lambda name the
@@ -39,28 +44,26 @@ def handler(event: Mapping[str, Any], _: LambdaContext) -> dict[str, Any]:
     plan = migration_record.required_plan()
     # A change that came before may come again, even out of order. Applied once more after the cut-over it could undo
     # what the application did since: so what the watermark has passed is left out.
-    changes = unapplied(parse_changes(event["Records"], without_legacy_attributes), watermarks.read_watermark(shard))
-    if not changes:
-        return answer
-    applied: list[Change] = []
-    try:
-        with logged(f"replicate_changes {shard}"), passing_errors("replicate_changes"):
-            apply_changes(plan, rule.rule, changes, applied)
-            last = event["Records"][-1]["dynamodb"]  # never behind the watermark: some change was ahead of it
-            # Only now: a watermark that passes a change which is not applied would let the cut-over lose it.
-            watermarks.put_watermark(
-                Watermark(
-                    shard=shard,
-                    sequence_number=last["SequenceNumber"],
-                    changed_at=float(last["ApproximateCreationDateTime"]),
-                    applied_at=time.time(),
-                    rule_since=rule.since,
-                )
-            )
-    except Exception as error:  # noqa: BLE001 — every failure is reported to the mapping, which sends the rest again
-        failed = first_unapplied(changes, applied, plan.key)
-        logger.warning("shard %s comes again from %s: %s", shard, failed, type(error).__name__)
-        answer["batchItemFailures"] = [{"itemIdentifier": failed}]
+    mark = watermarks.read_watermark(shard)
+    changes = unapplied(parse_changes(event["Records"], without_legacy_attributes), mark)
+    reserve = context.get_remaining_time_in_millis() * (1 - BUDGET_SHARE)
+    for start in range(0, len(changes), CHANGES_AT_ONCE):
+        stretch = changes[start : start + CHANGES_AT_ONCE]
+        if start and context.get_remaining_time_in_millis() < reserve:
+            answer["batchItemFailures"] = [{"itemIdentifier": stretch[0].sequence_number}]
+            break
+        applied: list[Change] = []
+        try:
+            with logged(f"replicate_changes {shard}"), passing_errors("replicate_changes"):
+                apply_changes(plan, rule.rule, stretch, applied)
+                # Only now: a watermark that passes a change which is not applied would let the cut-over lose it.
+                mark = passed(mark, shard, stretch, applied_at=time.time(), rule_since=rule.since)
+                watermarks.put_watermark(mark)
+        except Exception as error:  # noqa: BLE001 — every failure is reported to the mapping, which sends the rest again
+            failed = first_unapplied(stretch, applied, plan.key)
+            logger.warning("shard %s comes again from %s: %s", shard, failed, type(error).__name__)
+            answer["batchItemFailures"] = [{"itemIdentifier": failed}]
+            break
     return answer
 
 
@@ -101,5 +104,5 @@ def _shard_of(event: Mapping[str, Any]) -> str:
     except KeyError:
         raise Refused(
             "the event names no shard: the replicator's mapping was made without TumblingWindowInSeconds; "
-            "delete the mapping, then redrive AttachReplicator, which makes it"
+            "delete the mapping, then start a new execution: AttachReplicator makes it"
         ) from None

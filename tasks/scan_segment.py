@@ -11,8 +11,10 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tasks.aws import deployment, pages, receipts
+from tasks.aws.clients import passing_errors
 from tasks.aws.handler import Request, task
 from tasks.aws.raw import raw_dynamodb
+from tasks.core.errors import AwsUnavailable, PutRecordsIncomplete
 from tasks.core.page import encode_page, read_header, take_apart
 from tasks.core.plan import Plan
 from tasks.core.receipts import Sent
@@ -34,7 +36,14 @@ def handler(request: ScanSegmentRequest, context: LambdaContext) -> Checkpoint:
     checkpoint = request.checkpoint
     reserve = context.get_remaining_time_in_millis() * (1 - BUDGET_SHARE)
     while checkpoint.state != "done":
-        checkpoint = _scan_page(request.plan, checkpoint)
+        try:
+            with passing_errors("scan_segment"):
+                checkpoint = _scan_page(request.plan, checkpoint)
+        except (AwsUnavailable, PutRecordsIncomplete):
+            if checkpoint.pages == request.checkpoint.pages:
+                raise
+            # The pages before it are sent: the next call begins here, and meets the error first if it lasts.
+            break
         if context.get_remaining_time_in_millis() < reserve:
             break
     receipts.put_checkpoint(request.plan.run, checkpoint)

@@ -5,14 +5,17 @@ again from the same cursor it replaces what it wrote, so nothing is counted twic
 """
 
 import json
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tasks.aws import digests
+from tasks.aws.clients import passing_errors
 from tasks.aws.handler import Request, task
 from tasks.aws.raw import raw_dynamodb
 from tasks.core.digest import Digest, bucket_of, comparable, item_hash, key_hash
+from tasks.core.errors import AwsUnavailable
 from tasks.core.item import Item
 from tasks.core.plan import Plan
 from tasks.core.verification import VerifySlice
@@ -36,12 +39,18 @@ def handler(request: VerifySegmentRequest, context: LambdaContext) -> VerifySlic
     digest = Digest(plan.buckets)
     unequal = digests.read_unequal_buckets(plan.run, request.verification) if request.stage == "suspects" else None
     while reached.state != "done":
-        items, cursor = _read_page(plan, reached)
+        try:
+            with passing_errors("verify_segment"):
+                items, cursor = _read_page(plan, reached)
+        except AwsUnavailable:
+            if reached.pages == begun.pages:
+                raise
+            break  # the pages before it are counted: the next call begins here
         if unequal is None:
             for item in items:
                 digest.add(key_hash(plan.key.key_of(item)), item_hash(item))
         else:
-            suspects = _suspects(plan, items, unequal)
+            suspects = _iter_suspects(plan, items, unequal)
             digests.put_suspects(plan.run, request.verification, reached.name, reached.pages, suspects)
         reached = VerifySlice(
             table=reached.table,
@@ -71,10 +80,9 @@ def _read_page(plan: Plan, slice_: VerifySlice) -> tuple[list[Item], Item | None
     return items, answer.get("LastEvaluatedKey") or None
 
 
-def _suspects(plan: Plan, items: list[Item], unequal: frozenset[int]) -> list[tuple[Item, str]]:
-    found = []
+def _iter_suspects(plan: Plan, items: list[Item], unequal: frozenset[int]) -> Iterator[tuple[int, Item, str]]:
     for item in items:
         key = plan.key.key_of(item)
-        if bucket_of(key_hash(key), plan.buckets) in unequal:
-            found.append((key, item_hash(item).hex()))
-    return found
+        bucket = bucket_of(key_hash(key), plan.buckets)
+        if bucket in unequal:
+            yield bucket, key, item_hash(item).hex()

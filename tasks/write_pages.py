@@ -26,7 +26,10 @@ BUDGET_SHARE = 0.5
 
 
 def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Write each record's items; report those that failed or were not begun, so that only they come again."""
+    """Write each record's items; report those that failed or were not begun.
+
+    Kinesis sends all from the lowest of them on again; those in between that are done have their receipts by then.
+    """
     plan = migration_record.required_plan()
     reserve = context.get_remaining_time_in_millis() * (1 - BUDGET_SHARE)
     failures = []

@@ -21,10 +21,16 @@ class DrainProgress:
     waiting: str = ""
     """What the last poll waited for, and since when: the same for too long means that nothing comes any more."""
     since: float = 0.0
+    receipts: int = -1
+    """Of all segments that are not drained, when they were last counted; -1 before that."""
 
     def waiting_for(self, what: str, *, now: float) -> "DrainProgress":
         """Return the progress with what is waited for; the time stays while that is the same."""
         return self if self.waiting == what else replace(self, waiting=what, since=now)
+
+    def with_receipts(self, receipts: int, *, now: float) -> "DrainProgress":
+        """Return the progress with the receipts counted anew; the time begins anew too."""
+        return replace(self, receipts=receipts, since=now)
 
     def with_segment(self, checkpoint: Checkpoint, drain: SegmentDrain) -> "DrainProgress":
         """Return the progress with one more segment drained."""

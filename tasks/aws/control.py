@@ -10,13 +10,14 @@ Every entry has `pk`, `sk` and `document`, a JSON text; a person can read it in 
 | `tombstones#<0-f>` | hash of the key | keys with a tombstone at the target | `tombstones` |
 | `<run>` | `drain` | how far the drain is | `backfill_drain` |
 | `<run>#<segment>` | `checkpoint`, `sent#<page>`, `receipt#<page>#<part>#<digest>` | the backfill | `receipts` |
-| `<run>#verify#<id>` | `digest#…`, `unequal`, `suspects#…`, `proven#…` | the proof | `digests` |
+| `<run>#verify#<id>` | `digest#…`, `unequal`, `settled#…` | the proof | `digests` |
+| `<run>#verify#<id>#<group>` | `suspects#…` | the keys of unequal buckets | `digests` |
 """
 
 import functools
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -118,16 +119,15 @@ class ControlTable:
             waiting += unread
         return found
 
-    def put_all(self, pk: str, documents: list[tuple[str, Document]], *, expires: bool = False) -> None:
-        """Write several documents of one pk, all of them or raise."""
-        requests: list[Any] = [
-            {"PutRequest": {"Item": _item(pk, sk, document, expires=expires)}} for sk, document in documents
-        ]
-        self._write_all(requests)
+    def put_all(self, documents: Iterable[tuple[str, str, Document]], *, expires: bool = False) -> None:
+        """Write several documents, each as (pk, sk, document), all of them or raise."""
+        self._write_all(
+            [{"PutRequest": {"Item": _item(pk, sk, document, expires=expires)}} for pk, sk, document in documents]
+        )
 
-    def delete_all(self, pk: str, sort_keys: list[str]) -> None:
-        """Delete several documents of one pk; those that are not there do not matter."""
-        self._write_all([{"DeleteRequest": {"Key": {"pk": {"S": pk}, "sk": {"S": sk}}}} for sk in sort_keys])
+    def delete_all(self, keys: Iterable[tuple[str, str]]) -> None:
+        """Delete several documents by (pk, sk); those that are not there do not matter."""
+        self._write_all([{"DeleteRequest": {"Key": {"pk": {"S": pk}, "sk": {"S": sk}}}} for pk, sk in keys])
 
     def _write_all(self, requests: list[Any]) -> None:
         # botocore retries throttled calls; what single calls leave unprocessed goes to the end of the line.

@@ -1,7 +1,7 @@
-"""Digests and suspects in the control table, by verification, table and segment."""
+"""Digests, suspects and settled keys in the control table, by verification."""
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from tasks.aws.control import control
 from tasks.core.digest import Digest, merged
@@ -12,6 +12,9 @@ BUCKETS_A_PIECE = 8192
 BYTES_A_BUCKET = 20
 SUSPECTS_A_PIECE = 100
 """A key may have 3 KB."""
+SUSPECT_GROUPS = 256
+"""Suspects are kept and compared by groups of buckets: in a large table under steady writes every bucket may be
+unequal, and all keys at once fit no function's memory."""
 
 
 def put_digest(run: str, verification: str, slice_name: str, page: int, digest: Digest) -> None:
@@ -51,7 +54,9 @@ def read_unequal_buckets(run: str, verification: str) -> frozenset[int]:
     return frozenset(document["buckets"] if document else ())
 
 
-def put_suspects(run: str, verification: str, slice_name: str, page: int, suspects: Sequence[tuple[Item, str]]) -> None:
+def put_suspects(
+    run: str, verification: str, slice_name: str, page: int, suspects: Iterable[tuple[int, Item, str]]
+) -> None:
     """Keep the keys and item hashes that one page has in unequal buckets.
 
     A page that is read again may list fewer; what it listed before does no harm: at the worst a key is read once more.
@@ -61,37 +66,56 @@ def put_suspects(run: str, verification: str, slice_name: str, page: int, suspec
         verification: its id.
         slice_name: which slice the page is of.
         page: 0-based.
-        suspects: (key, hex item hash).
+        suspects: (bucket, key, hex item hash).
     """
-    pieces = [suspects[start : start + SUSPECTS_A_PIECE] for start in range(0, len(suspects), SUSPECTS_A_PIECE)]
+    groups: dict[int, list[tuple[Item, str]]] = {}
+    for bucket, key, item_hash in suspects:
+        groups.setdefault(bucket % SUSPECT_GROUPS, []).append((key, item_hash))
     control().put_all(
-        _pk(run, verification),
-        [
-            (f"suspects#{slice_name}#{page:08}#{number:04}", {"suspects": [list(pair) for pair in piece]})
-            for number, piece in enumerate(pieces)
-        ],
+        (
+            (
+                _group_pk(run, verification, group),
+                f"suspects#{slice_name}#{page:08}#{start:06}",
+                {"suspects": pairs[start : start + SUSPECTS_A_PIECE]},
+            )
+            for group, pairs in groups.items()
+            for start in range(0, len(pairs), SUSPECTS_A_PIECE)
+        ),
         expires=True,
     )
 
 
-def iter_suspects(run: str, verification: str, table: str) -> Iterator[tuple[Item, str]]:
-    """Yield (key, hex item hash) of a table's suspects."""
-    for _, document in control().iter_all(_pk(run, verification), f"suspects#{table}#"):
+def iter_suspects(run: str, verification: str, table: str, group: int) -> Iterator[tuple[Item, str]]:
+    """Yield (key, hex item hash) of a table's suspects in one group."""
+    for _, document in control().iter_all(_group_pk(run, verification, group), f"suspects#{table}#"):
         for key, item_hash in document["suspects"]:
             yield (key, str(item_hash))
 
 
-def put_proven(run: str, verification: str, key_hashes: Sequence[str]) -> None:
-    """Note keys that were read again and proven equal, by the hex of their hash."""
+def put_settled(run: str, verification: str, how: str, key_hashes: Sequence[str]) -> None:
+    """Note keys that were read again and need no further look, by the hex of their hash.
+
+    Args:
+        run: the migration's run.
+        verification: its id.
+        how: `equal` or `followed`.
+        key_hashes: of the keys.
+    """
     if key_hashes:
-        control().put(_pk(run, verification), f"proven#{key_hashes[0]}", {"keys": list(key_hashes)}, expires=True)
+        control().put(
+            _pk(run, verification), f"settled#{how}#{key_hashes[0]}", {"keys": list(key_hashes)}, expires=True
+        )
 
 
-def read_proven(run: str, verification: str) -> frozenset[str]:
-    """Return the keys that were proven equal, by the hex of their hash."""
-    found = control().iter_all(_pk(run, verification), "proven#")
+def read_settled(run: str, verification: str, how: str) -> frozenset[str]:
+    """Return the keys that were settled so, by the hex of their hash."""
+    found = control().iter_all(_pk(run, verification), f"settled#{how}#")
     return frozenset(key_hash for _, document in found for key_hash in document["keys"])
 
 
 def _pk(run: str, verification: str) -> str:
     return f"{run}#verify#{verification}"
+
+
+def _group_pk(run: str, verification: str, group: int) -> str:
+    return f"{_pk(run, verification)}#{group:02x}"

@@ -53,7 +53,8 @@ def _apply_one(target: Target, plan: Plan, change: Change, present: Item | None)
 def _write(target: Target, plan: Plan, change: Change, present: Item | None) -> list[Reject]:
     for _ in range(TRIES):
         verdict = judge_late_change(change, present)
-        if verdict is LateChange.APPLIED:
+        # An expiry that comes too late is nobody's write: the target expires its own items by then.
+        if verdict is LateChange.APPLIED or (verdict is LateChange.TARGET_WINS and change.is_expiry):
             return []
         if verdict is LateChange.TARGET_WINS:
             reason = "a late write to the source; the target holds neither what the source had before it nor after it"

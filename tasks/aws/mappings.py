@@ -40,7 +40,7 @@ def find_mapping(source_arn: str, function_name: str) -> Mapping | None:
 
 
 def attach(source_arn: str, function_name: str, **settings: Any) -> Mapping:  # noqa: ANN401 — Lambda's own options
-    """Return the mapping that joins stream and function, made if there is none.
+    """Return the mapping that joins stream and function, made if there is none, switched on if it is off.
 
     Args:
         source_arn: of the DynamoDB or Kinesis stream.
@@ -62,6 +62,9 @@ def attach(source_arn: str, function_name: str, **settings: Any) -> Mapping:  # 
             if clients.error_code(error) != "ResourceConflictException":
                 raise
         found = find_mapping(source_arn, function_name)
+    elif found.state == "Disabled":
+        # Somebody switched it off: waiting for it to be Enabled would wait for ever.
+        clients.lambda_().update_event_source_mapping(UUID=found.uuid, Enabled=True)
     return found or Mapping("", "Creating", function_name, "")
 
 

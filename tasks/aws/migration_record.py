@@ -30,13 +30,37 @@ def required_plan() -> Plan:
 
 
 def put_plan(plan: Plan) -> None:
-    """Make this the plan that the stream-driven functions go by."""
+    """Make this the plan that the stream-driven functions go by.
+
+    Raises:
+        Refused: a run that began later has been here. An execution that was given up and is redriven must not take the
+            migration back, least of all after the later one's cut-over.
+    """
+    newest = control().read(_PK, "newest-run")
+    if newest is not None and newest["run"] != plan.run and newest["begun_at"] > plan.begun_at:
+        raise Refused(_over(plan.run, newest["run"]))
+    control().put(_PK, "newest-run", {"run": plan.run, "begun_at": plan.begun_at})
     control().put(_PK, "plan", plan.model_dump(mode="json"))
+
+
+def check_run(run: str) -> None:
+    """Make sure that a run is the one under way, before something of it is changed.
+
+    Raises:
+        Refused: another one has begun since.
+    """
+    record = read_rule()
+    if record is not None and record.run != run:
+        raise Refused(_over(run, record.run))
+
+
+def _over(run: str, later: str) -> str:
+    return f"run {later} has begun since, and run {run} is over; stop this execution, and leave it"
 
 
 def end_plan() -> None:
     """Forget the plan: the migration has ended, and its target is nobody's work in progress any more."""
-    control().delete_all(_PK, ["plan", "stream", "quiet"])
+    control().delete_all([(_PK, "plan"), (_PK, "stream")])
 
 
 def read_rule() -> RuleRecord | None:
@@ -72,7 +96,7 @@ def set_rule(rule: ReplicationRule, *, run: str, now: float) -> RuleRecord:
     if current is not None and current.run == run and RULE_ORDER.index(current.rule) >= RULE_ORDER.index(rule):
         return current  # within a run the rule only moves on
     if current is not None and current.run != run and rule is not ReplicationRule.LEAVE_TOMBSTONES:
-        raise Refused(f"run {current.run} has begun since, and run {run} is over; stop this execution")
+        raise Refused(_over(run, current.run))
     control().put(_PK, "rule", {"rule": rule, "since": now, "run": run})
     return RuleRecord(rule, now, run)
 
@@ -86,15 +110,6 @@ def stream_seen_at(stream_arn: str, *, now: float) -> float:
     return now
 
 
-def quiet_since(tips: dict[str, str], *, now: float) -> float:
-    """Return since when the source's tips have been these, epoch seconds, as far as successive calls saw it."""
-    seen = control().read(_PK, "quiet")
-    if seen is not None and seen["tips"] == tips:
-        return float(seen["since"])
-    control().put(_PK, "quiet", {"tips": tips, "since": now})
-    return now
-
-
 def writer_gone_at(run: str, *, now: float) -> float:
     """Return when the writer's mapping was first seen gone in this run; the first call is that moment."""
     seen = control().read(_PK, "writer-gone")
@@ -105,7 +120,7 @@ def writer_gone_at(run: str, *, now: float) -> float:
 
 
 def put_approval(execution_arn: str, task_token: str) -> None:
-    """Keep the token that answers an execution's question. It lives here only: not in state, not in logs."""
+    """Keep the token that answers an execution's question. It goes into no log and no other state's input."""
     control().put(_PK, "approval", {"execution_arn": execution_arn, "task_token": task_token})
 
 

@@ -1,7 +1,11 @@
-"""Moments: "everything that the source had taken by now" as tips, kept until the replicator has passed them."""
+"""Moments: "everything that the source had taken by now" as tips, and waiting until the replicator has passed them."""
+
+import time
 
 from tasks.aws import streams, watermarks
 from tasks.core.watermark import Passing, shards_behind
+
+POLL_SECONDS = 0.5
 
 
 def read_passing(moment: str, stream_arn: str, *, deadline: float) -> Passing:
@@ -20,3 +24,21 @@ def read_passing(moment: str, stream_arn: str, *, deadline: float) -> Passing:
         tips = streams.read_tips(stream_arn, watermarks.read_watermarks(), deadline=deadline)
         tips = watermarks.remember_tips(moment, tips)
     return Passing(shards=len(tips), behind=len(shards_behind(tips, watermarks.read_watermarks())))
+
+
+def await_passed(stream_arn: str, *, deadline: float) -> bool:
+    """Wait within this call until the replicator has passed this very moment; say whether it did before the deadline.
+
+    Args:
+        stream_arn: of the source's stream.
+        deadline: by `time.monotonic`.
+
+    Raises:
+        TipOutOfReach: a tip could not be reached by reading until the deadline.
+    """
+    tips = streams.read_tips(stream_arn, watermarks.read_watermarks(), deadline=deadline)
+    while shards_behind(tips, watermarks.read_watermarks()):
+        if time.monotonic() + POLL_SECONDS > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True

@@ -45,7 +45,7 @@ def put_all(stream_arn: str, records: Sequence[bytes]) -> None:
         entries = refused
     raise PutRecordsIncomplete(
         f"Kinesis refused {len(entries)} of {len(records)} records of a page at every try ({reason}); "
-        "add shards or lower max_concurrency, then redrive"
+        "add shards, then redrive; or start a new execution with a lower max_concurrency"
     )
 
 

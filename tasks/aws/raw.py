@@ -22,7 +22,6 @@ _PLACEHOLDERS: dict[str, dict[str, Any]] = {
     "BatchGetItem": {"RequestItems": {"---": {"Keys": [{}]}}},
     "BatchWriteItem": {"RequestItems": {"---": [{}]}},
     "DeleteItem": {"TableName": "---", "Key": {}},
-    "GetItem": {"TableName": "---", "Key": {}},
     "PutItem": {"TableName": "---", "Item": {}},
     "Scan": {"TableName": "---"},
 }
@@ -43,7 +42,6 @@ class RawDynamoDB:
             "BatchGetItem": client.batch_get_item,
             "BatchWriteItem": client.batch_write_item,
             "DeleteItem": client.delete_item,
-            "GetItem": client.get_item,
             "PutItem": client.put_item,
             "Scan": client.scan,
         }

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tasks.aws import clients, deployment
+from tasks.core.errors import DriftFound
 from tasks.core.item import Item
 
 
@@ -30,6 +31,22 @@ def put_rejects(name: str, rejects: Sequence[Reject]) -> None:
         Body=lines.encode(),
         ContentType="application/x-ndjson",
     )
+
+
+def check_no_change_rejected(run: str) -> None:
+    """Make sure that no change is missing at the target, before traffic moves.
+
+    Raises:
+        DriftFound: some were refused by the target or overruled, and are kept.
+    """
+    refused, overruled = count_rejects(f"{run}/changes/"), count_rejects(f"{run}/late/")
+    if refused or overruled:
+        raise DriftFound(
+            f"changes of {refused} batches were refused by the target, and {overruled} found another item there though "
+            f"the application does not write to it yet; they are kept with the reason under "
+            f"s3://{deployment.rejects_bucket()}/rejects/{run}/. Write them into the target or mend it, "
+            "remove those objects, then redrive"
+        )
 
 
 def count_rejects(prefix: str) -> int:

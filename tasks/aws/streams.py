@@ -71,6 +71,7 @@ def read_tips(stream_arn: str, watermarks: Mapping[str, Watermark], *, deadline:
 
     def tip(shard: str) -> str | None:
         mark = watermarks.get(shard)
+        _check_time(shard, deadline)
         return _read_tip(stream_arn, shard, mark.sequence_number if mark else None, deadline=deadline)
 
     shards = shards_to_read(read_shards(stream_arn), watermarks)
@@ -104,14 +105,19 @@ def _read_tip(stream_arn: str, shard: str, after: str | None, *, deadline: float
             if younger["Records"]:
                 return younger["Records"][0]["dynamodb"]["SequenceNumber"]
             newest = younger.get("NextShardIterator")
-        if time.monotonic() > deadline:
-            # What was read last is not the tip: taken for it, changes behind it would count as applied.
-            raise TipOutOfReach(
-                f"shard {shard} has more changes that are not applied than could be read in one call; "
-                "wait for the replicator, or look into its log and metrics if its lag does not shrink"
-            )
+        # What was read last is not the tip: taken for it, changes behind it would count as applied.
+        _check_time(shard, deadline)
         tip = last
     return tip
+
+
+def _check_time(shard: str, deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise TipOutOfReach(
+            f"the tip of shard {shard} could not be reached in one call: there are more shards, or more changes that "
+            "are not applied, than it can read; wait for the replicator, or look into its log if its lag does not "
+            "shrink"
+        )
 
 
 def _iter_read_on(stream_arn: str, shard: str, after: str | None) -> Iterator[str]:
@@ -132,7 +138,14 @@ def _iter_read_on(stream_arn: str, shard: str, after: str | None) -> Iterator[st
         return  # the whole shard was trimmed away since it was listed
     empty = 0
     while iterator and empty < EMPTY_READS_AT_TIP:
-        answer = streams.get_records(ShardIterator=iterator, Limit=RECORDS_AT_ONCE)
+        try:
+            answer = streams.get_records(ShardIterator=iterator, Limit=RECORDS_AT_ONCE)
+        except streams.exceptions.TrimmedDataAccessException:
+            # What the iterator pointed at grew older than 24 hours in between; the oldest that is left comes next.
+            iterator = _iterator(stream_arn, shard, ShardIteratorType="TRIM_HORIZON")
+            continue
+        except streams.exceptions.ResourceNotFoundException:
+            return
         iterator = answer.get("NextShardIterator")
         if answer["Records"]:
             empty = 0

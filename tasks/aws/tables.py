@@ -82,6 +82,16 @@ def replica_states(table: "TableDescriptionTypeDef") -> dict[str, str]:
     return {replica["RegionName"]: replica["ReplicaStatus"] for replica in table.get("Replicas", [])}
 
 
+def replica_reason(table: "TableDescriptionTypeDef", region: str) -> str:
+    """Return DynamoDB's own words on a replica's status."""
+    reasons = [
+        replica.get("ReplicaStatusDescription", "")
+        for replica in table.get("Replicas", [])
+        if replica["RegionName"] == region
+    ]
+    return next(filter(None, reasons), "DynamoDB gives no reason")
+
+
 def ttl_attribute(table: str) -> str | None:
     """Return the attribute that the table's items expire by, `None` if they do not."""
     ttl = clients.dynamodb().describe_time_to_live(TableName=table)["TimeToLiveDescription"]

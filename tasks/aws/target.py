@@ -26,8 +26,15 @@ STATEMENT_CHARACTERS = 8192
 """Of one PartiQL statement."""
 CALLS_SIDE_BY_SIDE = 4
 
-REFUSED_CODES = frozenset({"ValidationException", "ValidationError", "ItemCollectionSizeLimitExceeded"})
-"""The target will never take this item as it is."""
+REFUSED_CODES = frozenset(
+    {
+        "ItemCollectionSizeLimitExceeded",
+        "ItemCollectionSizeLimitExceededException",
+        "ValidationError",
+        "ValidationException",
+    }
+)
+"""The target will never take this item as it is; statements and calls name it differently."""
 
 
 Statement = dict[str, Any]

@@ -11,12 +11,8 @@ _SHELVES = "0123456789abcdef"
 
 def enter_all(keys: Sequence[Item]) -> None:
     """Enter keys, before their tombstones are put: a tombstone that the ledger does not know would stay for ever."""
-    shelves: dict[str, list[tuple[str, dict[str, Item]]]] = {}
-    for key in keys:
-        name = key_hash(key).hex()
-        shelves.setdefault(_pk(name[0]), []).append((name, {"key": key}))
-    for pk, documents in shelves.items():
-        control().put_all(pk, documents)
+    named = [(key_hash(key).hex(), key) for key in keys]
+    control().put_all((_pk(name[0]), name, {"key": key}) for name, key in named)
 
 
 def iter_entered() -> Iterator[tuple[str, Item]]:
@@ -28,11 +24,7 @@ def iter_entered() -> Iterator[tuple[str, Item]]:
 
 def strike(entries: Sequence[str]) -> None:
     """Strike entries out, after their tombstones are gone."""
-    shelves: dict[str, list[str]] = {}
-    for name in entries:
-        shelves.setdefault(_pk(name[0]), []).append(name)
-    for pk, names in shelves.items():
-        control().delete_all(pk, names)
+    control().delete_all((_pk(name[0]), name) for name in entries)
 
 
 def _pk(shelf: str) -> str:

@@ -16,6 +16,7 @@ def put_watermark(watermark: Watermark) -> None:
             "changed_at": watermark.changed_at,
             "applied_at": watermark.applied_at,
             "rule_since": watermark.rule_since,
+            "written_at": watermark.written_at,
         },
     )
 
@@ -33,7 +34,7 @@ def read_watermark(shard: str) -> Watermark | None:
 
 def forget_watermarks() -> None:
     """Drop all watermarks, before a new mapping begins: they would pass for what it has applied."""
-    control().delete_all(_PK, [shard for shard, _ in control().iter_all(_PK)])
+    control().delete_all([(_PK, shard) for shard, _ in control().iter_all(_PK)])
 
 
 def remembered_tips(moment: str) -> Tips | None:

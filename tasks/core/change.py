@@ -7,6 +7,9 @@ from tasks.core.conflict import Change
 from tasks.core.item import Item, KeySchema, canonical
 from tasks.core.watermark import Watermark
 
+TTL_PRINCIPAL = "dynamodb.amazonaws.com"
+"""Who deletes what has expired (DynamoDB, "Working with expired items")."""
+
 
 def parse_changes(records: Iterable[Mapping[str, Any]], clean: Callable[[Item], Item]) -> list[Change]:
     """Return the changes of a Lambda event's stream records, in their order.
@@ -20,7 +23,17 @@ def parse_changes(records: Iterable[Mapping[str, Any]], clean: Callable[[Item], 
         stream = record["dynamodb"]
         old = clean(stream["OldImage"]) if "OldImage" in stream else None
         new = clean(stream["NewImage"]) if "NewImage" in stream else None
-        changes.append(Change(stream["Keys"], old, new, stream["SequenceNumber"], deleted=old if new is None else None))
+        changes.append(
+            Change(
+                key=stream["Keys"],
+                old=old,
+                new=new,
+                sequence_number=stream["SequenceNumber"],
+                deleted=old if new is None else None,
+                at=float(stream.get("ApproximateCreationDateTime", 0)),
+                is_expiry=record.get("userIdentity", {}).get("principalId") == TTL_PRINCIPAL,
+            )
+        )
     return changes
 
 
@@ -29,6 +42,29 @@ def unapplied(changes: Sequence[Change], watermark: Watermark | None) -> list[Ch
     if watermark is None:
         return list(changes)
     return [change for change in changes if int(change.sequence_number) > int(watermark.sequence_number)]
+
+
+def passed(
+    mark: Watermark | None, shard: str, applied: Sequence[Change], *, applied_at: float, rule_since: float
+) -> Watermark:
+    """Return the watermark behind the last of some changes, all of which are applied.
+
+    Args:
+        mark: the shard's watermark before them.
+        shard: its id.
+        applied: in order, at least one.
+        applied_at: epoch seconds.
+        rule_since: of the rule they were applied under.
+    """
+    writes = [change.at for change in applied if not change.is_expiry]
+    return Watermark(
+        shard=shard,
+        sequence_number=applied[-1].sequence_number,
+        changed_at=applied[-1].at,
+        applied_at=applied_at,
+        rule_since=rule_since,
+        written_at=max([mark.written_at if mark else 0.0, *writes]),
+    )
 
 
 def first_unapplied(changes: Sequence[Change], applied: Iterable[Change], schema: KeySchema) -> str:

@@ -102,6 +102,10 @@ class Change:
     """Of merged changes, the images in between, oldest first."""
     deleted: Item | None = None
     """The image that a delete removed: of several merged changes the last one's, while `old` is the first one's."""
+    at: float = 0.0
+    """When the source took it, epoch seconds, by the stream's clock."""
+    is_expiry: bool = False
+    """DynamoDB itself deleted the item, by the table's TTL: no application wrote."""
 
 
 def last_per_key(changes: list[Change], schema: KeySchema) -> list[Change]:

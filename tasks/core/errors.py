@@ -67,7 +67,7 @@ class TombstonesPending(Pending):
 
 
 class CutOverPending(Pending):
-    """The late-write rule is not yet seen on every shard."""
+    """The late-write rule is not yet seen on every shard, or the replicator is behind the source's tip."""
 
 
 class LateWritesPending(Pending):

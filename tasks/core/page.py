@@ -7,8 +7,8 @@ A record in Kinesis:
 
     b"TFP1" | header length, 2 bytes big endian | header, JSON | items, zlib
 
-`items` is the JSON array exactly as DynamoDB sent it. A page that does not fit one record is split between items into
-parts, each a record that can be written on its own.
+`items` is the JSON array exactly as DynamoDB sent it. A page that does not fit one record, or has very many items, is
+split between items into parts, each a record that can be written on its own.
 """
 
 import hashlib
@@ -30,6 +30,10 @@ KINESIS_RECORD_BYTES = 1024 * 1024
 """The most that data and partition key of one record may have together."""
 PARTITION_KEY_BYTES = 64
 COMPRESSION_LEVEL = 1
+HEADER_BYTES = 512
+"""Kept free for a part's header."""
+ITEMS_A_PART = 2000
+"""The writer has to get through a part within its time, however small the items are: a page may hold 70,000."""
 BEHIND_ITEMS_BYTES = 64 * 1024
 """More than a Scan response can have behind its items: a key of 3 KB, each character escaped, and some counts."""
 
@@ -197,17 +201,25 @@ def _name(header: PageHeader) -> str:
 
 def _split(items: bytes, count: int, room: int) -> Iterator[tuple[int, bytes]]:
     """Yield (count, compressed array) for the whole page, or for halves of halves until each fits."""
-    compressed = zlib.compress(items, COMPRESSION_LEVEL)
-    header_room = 512
-    if len(compressed) + header_room <= room:
-        yield count, compressed
+    whole = zlib.compress(items, COMPRESSION_LEVEL)
+    if count <= ITEMS_A_PART and len(whole) <= room - HEADER_BYTES:
+        yield count, whole
         return
     pieces = _pieces(items)
+    for start in range(0, len(pieces), ITEMS_A_PART):
+        yield from _halve(pieces[start : start + ITEMS_A_PART], room)
+
+
+def _halve(pieces: list[bytes], room: int) -> Iterator[tuple[int, bytes]]:
+    compressed = zlib.compress(b"[" + b",".join(pieces) + b"]", COMPRESSION_LEVEL)
+    if len(compressed) <= room - HEADER_BYTES:
+        yield len(pieces), compressed
+        return
     if len(pieces) == 1:
-        raise PageUnreadable(f"one item of {len(items)} bytes of JSON does not fit a record of {room} bytes")
+        raise PageUnreadable(f"one item of {len(pieces[0])} bytes of JSON does not fit a record of {room} bytes")
     middle = len(pieces) // 2
-    for half in (pieces[:middle], pieces[middle:]):
-        yield from _split(b"[" + b",".join(half) + b"]", len(half), room)
+    yield from _halve(pieces[:middle], room)
+    yield from _halve(pieces[middle:], room)
 
 
 def _pieces(items: bytes) -> list[bytes]:

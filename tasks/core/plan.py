@@ -15,6 +15,11 @@ STREAM_VIEW_TYPE: Final = "NEW_AND_OLD_IMAGES"
 STREAM_READERS_MOST = 2
 """A shard that more readers poll is throttled (DynamoDB, "Reading and processing a stream")."""
 
+STREAM_READERS_OF_A_GLOBAL_TABLE = 1
+"""What DynamoDB recommends there ("Service quotas": simultaneous readers of a shard)."""
+
+TARGET_STATUSES = frozenset({"ACTIVE", "CREATING", "UPDATING"})
+
 NEW_TABLE_WRITES_PER_SECOND = 4000
 """What a new on-demand table takes before it has ever had a peak."""
 
@@ -27,6 +32,8 @@ class Plan(BaseModel):
     migration: str
     run: str
     """Name of the execution that began; receipts and digests are kept under it."""
+    begun_at: float
+    """When it began, epoch seconds: of two runs the later one counts. A redrive leaves it as it was."""
     source_table: str
     target_table: str
     key: KeySchema
@@ -88,7 +95,7 @@ class Facts:
     notices: tuple[str, ...] = field(default=())
 
 
-def make_plan(settings: Migration, facts: Facts, *, run: str) -> Plan:
+def make_plan(settings: Migration, facts: Facts, *, run: str, begun_at: float) -> Plan:
     """Check the settings against the facts and resolve them.
 
     Raises:
@@ -102,6 +109,7 @@ def make_plan(settings: Migration, facts: Facts, *, run: str) -> Plan:
     return Plan(
         migration=settings.migration,
         run=run,
+        begun_at=begun_at,
         source_table=settings.source_table,
         target_table=settings.target_table,
         key=source.key,
@@ -177,6 +185,11 @@ def _target_reasons(settings: Migration, facts: Facts) -> list[str]:
     if target is None:
         return []
     reasons = []
+    if target.status not in TARGET_STATUSES:
+        reasons.append(
+            f"target_table {target.name} is {target.status}; start again when it is ACTIVE or gone, "
+            "or name another target"
+        )
     if source is not None and target.key != source.key:
         reasons.append(
             f"target_table {target.name} has the key {_key_in_words(target.key)}, its source has "
@@ -214,6 +227,17 @@ def _notices(settings: Migration, facts: Facts, source: TableFacts) -> list[str]
             "if all you want is replicas of the source in other Regions, no copy is needed: "
             f"aws dynamodb update-table --table-name {source.name} "
             f"--replica-updates 'Create={{RegionName={settings.replica_regions[0]}}}'"
+        )
+    if source.replica_regions and len(facts.other_stream_readers) >= STREAM_READERS_OF_A_GLOBAL_TABLE:
+        notices.append(
+            f"{source.name} is a global table, and DynamoDB recommends one reader of its stream; with the replicator "
+            f"there are {len(facts.other_stream_readers) + 1}: watch for throttled reads, or detach "
+            f"{', '.join(facts.other_stream_readers)} for the time of the migration"
+        )
+    if settings.replica_regions:
+        notices.append(
+            f"until DetachReplicator has ended, let the application write to {settings.target_table} in {facts.region} "
+            "only: a late change of the source can not see a write that another Region has not brought yet"
         )
     if facts.target_has_items:
         notices.append(f"{settings.target_table} keeps the items of this migration's earlier run")

@@ -40,7 +40,9 @@ class Verification(BaseModel):
     source_items: int = 0
     target_items: int = 0
     rechecked: int = 0
-    """Keys that were read once more on both sides."""
+    """Keys that looked different, were read once more on both sides, and are equal."""
+    followed: int = 0
+    """Keys that the source changes faster than they can be compared; each change replaces the target's item."""
 
 
 def plan_slices(verify_segments: int) -> tuple[VerifySlice, ...]:

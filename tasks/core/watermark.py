@@ -29,6 +29,8 @@ class Watermark:
     """When the replicator had applied it, epoch seconds."""
     rule_since: float
     """`since` of the rule under which it was applied."""
+    written_at: float = 0.0
+    """When the source took the last change that was no expiry, epoch seconds; 0 if none was seen in this shard."""
 
     @property
     def lag_seconds(self) -> float:

@@ -31,6 +31,7 @@ ITEMS: dict[str, type[BaseModel]] = {"$.segments.checkpoints": Checkpoint, "$.ve
 CONTEXT = {
     "$$.Execution.Name",
     "$$.Execution.Id",
+    "$$.Execution.StartTime",
     "$$.StateMachine.Id",
     "$$.State.EnteredTime",
     "$$.Task.Token",

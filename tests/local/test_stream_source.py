@@ -88,6 +88,22 @@ def test_what_is_read_again_does_not_become_younger(clock: SimpleNamespace) -> N
 
 
 @pytest.mark.engines
+def test_an_expiry_is_told_from_a_delete_as_lambda_tells_it(streams: Streams) -> None:
+    streams.open_table()
+    said = "[record['eventName'], record.get('userIdentity')]"
+    streams.map(f"def handler(event, context):\n    for record in event['Records']: note({said})")
+    streams.dynamodb.update_time_to_live(
+        TableName=streams.name, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires"}
+    )
+    streams.put_item("deleted")
+    streams.dynamodb.delete_item(TableName=streams.name, Key={"id": {"S": "deleted"}})
+    streams.put_item("expired", expires={"N": str(int(time.time()) - 10)})
+    until(lambda: [name for name, _ in streams.aws.notes()].count("REMOVE") == 2, seconds=60)
+    removed = [identity for name, identity in streams.aws.notes() if name == "REMOVE"]
+    assert removed == [None, {"type": "Service", "principalId": "dynamodb.amazonaws.com"}]
+
+
+@pytest.mark.engines
 def test_a_mapping_tells_seconds_and_get_records_what_the_engine_says(streams: Streams) -> None:
     streams.open_table()
     streams.map("def handler(event, context):\n    for record in event['Records']: note(record['dynamodb'])")

@@ -9,7 +9,7 @@ import json
 import pkgutil
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import SimpleNamespace
@@ -39,6 +39,7 @@ PLAN = Plan(
     stream_was_enabled=False,
     version_attribute=None,
     approval="automatic",
+    begun_at=500.0,
     total_segments=1,
     max_concurrency=1,
     verify_segments=1,
@@ -110,12 +111,15 @@ class FakeControl(ControlTable):
             if found == pk and sk.startswith(prefix):
                 yield sk, self._load(text)
 
-    def put_all(self, pk: str, documents: list[tuple[str, Document]], *, expires: bool = False) -> None:
-        for sk, document in documents:
+    def count(self, pk: str, prefix: str) -> int:
+        return sum(1 for _ in self.iter_all(pk, prefix))
+
+    def put_all(self, documents: Iterable[tuple[str, str, Document]], *, expires: bool = False) -> None:
+        for pk, sk, document in documents:
             self.put(pk, sk, document, expires=expires)
 
-    def delete_all(self, pk: str, sort_keys: list[str]) -> None:
-        for sk in sort_keys:
+    def delete_all(self, keys: Iterable[tuple[str, str]]) -> None:
+        for pk, sk in keys:
             self.log.append(("control.delete", f"{pk}/{sk}"))
             self.documents.pop((pk, sk), None)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tasks.core.change import first_unapplied, parse_changes
+from tasks.core.change import first_unapplied, parse_changes, passed
 from tasks.core.conflict import Change, last_per_key
 from tasks.core.item import KeySchema, without_legacy_attributes
 
@@ -55,3 +55,17 @@ def test_nothing_newer_overtakes_a_change_that_failed() -> None:
 def test_a_watermark_that_could_not_be_written_brings_the_whole_batch_again() -> None:
     changes = [change("a", 1), change("b", 2)]
     assert first_unapplied(changes, changes, SCHEMA) == "1"
+
+
+def test_an_expiry_is_no_write_by_an_application() -> None:
+    written = record("a", 1, None, {"pk": {"S": "a"}})
+    written["dynamodb"]["ApproximateCreationDateTime"] = 100.0
+    expired = record("a", 2, {"pk": {"S": "a"}}, None)
+    expired["dynamodb"]["ApproximateCreationDateTime"] = 900.0
+    expired["userIdentity"] = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+    changes = parse_changes([written, expired], without_legacy_attributes)
+    assert [entry.is_expiry for entry in changes] == [False, True]
+    mark = passed(None, "shard-1", changes, applied_at=901.0, rule_since=5.0)
+    assert (mark.sequence_number, mark.changed_at, mark.written_at) == ("2", 900.0, 100.0)
+    later = passed(mark, "shard-1", changes[1:], applied_at=902.0, rule_since=5.0)
+    assert later.written_at == 100.0, "it is carried on"

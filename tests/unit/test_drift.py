@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.core.drift import SAMPLES_MOST, Difference, differ, summed
+from tasks.core.drift import LOOKS_DRIFTED, LOOKS_FOLLOWED, SAMPLES_MOST, Difference, Finding, Looks, differ, summed
 from tasks.core.item import TOMBSTONE_ATTRIBUTE, Item
 
 ONE: Item = {"pk": {"S": "a"}, "n": {"N": "1"}}
@@ -46,3 +46,50 @@ def test_drift_is_told_with_its_keys_and_no_other_data() -> None:
     assert drift.in_words() == '0 missing, 1 extra, 0 mismatched; for example extra {"pk": {"S": "é"}}'
     assert summed([]).in_words() == "0 missing, 0 extra, 0 mismatched"
     assert summed([]).total == 0
+
+
+def version(number: int) -> Item:
+    return {"pk": {"S": "a"}, "n": {"N": str(number)}}
+
+
+def test_drift_of_two_batches_is_told_together() -> None:
+    both = summed([(Difference.MISSING, {"pk": {"S": "a"}})]) + summed([(Difference.EXTRA, {"pk": {"S": "b"}})])
+    assert (both.missing, both.extra, both.mismatched) == (1, 1, 0)
+    assert {kind for kind, _ in both.samples} == {Difference.MISSING, Difference.EXTRA}
+    many = summed((Difference.MISSING, {"pk": {"S": str(number)}}) for number in range(50))
+    assert len((many + many + both).samples) <= SAMPLES_MOST
+
+
+def test_one_equal_look_is_enough() -> None:
+    looks = Looks()
+    assert looks.look(ONE, None, ONE) is Finding.OPEN
+    assert looks.look(ONE, ONE, ONE) is Finding.EQUAL
+
+
+@pytest.mark.parametrize(("source", "target"), [(ONE, None), (None, ONE), (ONE, version(2))])
+def test_what_differs_in_every_look_is_drift(source: Item | None, target: Item | None) -> None:
+    looks = Looks()
+    found = [looks.look(source, target, source) for _ in range(LOOKS_DRIFTED)]
+    assert found == [Finding.OPEN] * (LOOKS_DRIFTED - 1) + [Finding.DRIFTED]
+
+
+def test_a_lock_that_is_put_and_deleted_all_the_time_is_not_called_drift() -> None:
+    looks = Looks()
+    # Absent before and after, and at the target in between; then the other way round.
+    for _ in range(3 * LOOKS_DRIFTED):
+        assert looks.look(None, ONE, None) is Finding.OPEN
+        assert looks.look(ONE, None, ONE) is Finding.OPEN
+
+
+def test_a_counter_that_changes_in_every_look_does_not_hold_the_proof_up_for_ever() -> None:
+    looks = Looks()
+    found = [looks.look(version(n), version(n - 1), version(n + 1)) for n in range(LOOKS_FOLLOWED)]
+    assert found == [Finding.OPEN] * (LOOKS_FOLLOWED - 1) + [Finding.FOLLOWED]
+
+
+def test_a_change_during_a_look_clears_the_item_of_the_looks_before() -> None:
+    looks = Looks()
+    for _ in range(LOOKS_DRIFTED - 1):
+        assert looks.look(ONE, None, ONE) is Finding.OPEN
+    assert looks.look(ONE, None, version(2)) is Finding.OPEN
+    assert looks.look(version(2), None, version(2)) is Finding.OPEN

@@ -7,8 +7,28 @@ from typing import Any
 
 import pytest
 
-from tasks import cut_over, detach_writer, drain_backfill, drain_changes, fence_source, purge_tombstones
-from tasks.aws import mappings, migration_record, pointer, receipts, rejects, streams, tables, tombstones, watermarks
+from tasks import (
+    attach_writer,
+    cut_over,
+    detach_replicator,
+    detach_writer,
+    drain_backfill,
+    drain_changes,
+    drain_late_writes,
+    fence_source,
+    purge_tombstones,
+)
+from tasks.aws import (
+    mappings,
+    migration_record,
+    pointer,
+    receipts,
+    rejects,
+    streams,
+    tables,
+    tombstones,
+    watermarks,
+)
 from tasks.core.conflict import ReplicationRule
 from tasks.core.errors import (
     BackfillIncomplete,
@@ -16,6 +36,7 @@ from tasks.core.errors import (
     CutOverPending,
     DrainPending,
     DriftFound,
+    LateWritesPending,
     Refused,
     TipOutOfReach,
     TombstonesPending,
@@ -59,13 +80,13 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     standing = SimpleNamespace(time=lambda: clock.now, monotonic=time.monotonic)
-    for module in (detach_writer, purge_tombstones, cut_over, fence_source, drain_backfill):
+    for module in (detach_writer, purge_tombstones, cut_over, fence_source, drain_backfill, drain_late_writes):
         monkeypatch.setattr(module, "time", standing)
     return clock
 
 
 def call(handler: Callable[..., Any], context: Context | None = None, **payload: object) -> Any:  # noqa: ANN401 — any answer
-    return handler({"plan": PLAN.model_dump(mode="json"), **payload}, context or Context())
+    return handler({"plan": PLAN.model_dump(mode="json")} | payload, context or Context())
 
 
 def set_rule(rule: ReplicationRule, *, run: str = RUN, since: float = NOW) -> None:
@@ -73,8 +94,8 @@ def set_rule(rule: ReplicationRule, *, run: str = RUN, since: float = NOW) -> No
     migration_record.set_rule(rule, run=run, now=since)
 
 
-def put_mark(rule_since: float, number: str = "5") -> None:
-    watermarks.put_watermark(Watermark("shard-1", number, 1.0, 2.0, rule_since=rule_since))
+def put_mark(rule_since: float, number: str = "5", *, written_at: float = 0.0) -> None:
+    watermarks.put_watermark(Watermark("shard-1", number, 1.0, 2.0, rule_since=rule_since, written_at=written_at))
 
 
 # ---------------------------------------------------------------- the writer is detached
@@ -156,10 +177,10 @@ def purge(context: Context | None = None) -> Any:  # noqa: ANN401 — any answer
 def test_tombstones_are_never_purged_while_a_page_may_still_come(aws: FakeAws, clock: Clock) -> None:
     entomb(aws, "a")
     clock.now += 10_000
-    with pytest.raises(Refused, match="redrive from DetachWriter"):
+    with pytest.raises(Refused, match="start a new one"):
         purge()
     set_rule(ReplicationRule.LEAVE_TOMBSTONES)
-    with pytest.raises(Refused, match="redrive from DetachWriter"):
+    with pytest.raises(Refused, match="start a new one"):
         purge()
     set_rule(ReplicationRule.DELETE, run="an earlier run")
     with pytest.raises(Refused):
@@ -225,6 +246,7 @@ def test_a_purge_that_runs_out_of_time_is_not_called_complete(aws: FakeAws, cloc
 def flips(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     del aws  # put in place, and no more is asked of it here
     flips: list[str] = []
+    monkeypatch.setattr(streams, "read_tips", lambda *_, **__: {})
     monkeypatch.setattr(pointer, "flip_pointer", lambda _, table: flips.append(f"pointer {table}"))
     monkeypatch.setattr(pointer, "put_event", lambda kind, _: flips.append(f"event {kind}"))
     monkeypatch.setattr(tables, "ttl_attribute", lambda table: "expires" if table == "source" else None)
@@ -232,8 +254,8 @@ def flips(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return flips
 
 
-def flip(verdict: str = "equal") -> Any:  # noqa: ANN401 — any answer
-    return call(cut_over.handler, stream_arn=STREAM, verdict=verdict)
+def flip(verdict: str = "equal", context: Context | None = None) -> Any:  # noqa: ANN401 — any answer
+    return call(cut_over.handler, context, stream_arn=STREAM, verdict=verdict)
 
 
 @pytest.mark.parametrize("verdict", ["open", "suspect", "", "drift"])
@@ -252,7 +274,7 @@ def test_traffic_never_moves_before_the_fence(flips: list[str], clock: Clock) ->
         (ReplicationRule.TARGET_WINS, "an earlier run"),
     ):
         set_rule(rule, run=run)
-        with pytest.raises(Refused, match="redrive from FenceSource"):
+        with pytest.raises(Refused, match="start a new one"):
             flip()
     assert flips == []
 
@@ -269,6 +291,119 @@ def test_traffic_never_moves_while_a_batch_from_before_the_fence_may_overwrite_i
     put_mark(rule_since=NOW)
     flip()
     assert flips == ["ttl target expires", "pointer target", "event Cut Over"]
+
+
+def test_traffic_never_moves_while_the_replicator_is_behind_however_long_ago_the_drain_was(
+    flips: list[str], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "read_tips", lambda *_, **__: {"shard-1": "10"})
+    set_rule(ReplicationRule.TARGET_WINS)
+    clock.now += 65
+    put_mark(NOW, "9")
+    with pytest.raises(CutOverPending, match="the replicator is behind what source has taken"):
+        flip(context=Context(15_100))
+    assert "pointer target" not in flips
+    put_mark(NOW, "10")
+    flip()
+    assert "pointer target" in flips
+
+
+@pytest.mark.parametrize("kind", ["changes", "late"])
+def test_traffic_never_moves_over_a_change_that_was_rejected_since_the_drain(
+    aws: FakeAws, flips: list[str], clock: Clock, kind: str
+) -> None:
+    set_rule(ReplicationRule.TARGET_WINS)
+    clock.now += 65
+    aws.bucket.objects[f"rejects/{RUN}/{kind}/5.jsonl"] = b"{}"
+    with pytest.raises(DriftFound):
+        flip()
+    assert "pointer target" not in flips
+
+
+# ---------------------------------------------------------------- the source is quiet
+
+
+def late(context: Context | None = None) -> Any:  # noqa: ANN401 — any answer
+    return call(drain_late_writes.handler, context, stream_arn=STREAM)
+
+
+@pytest.fixture
+def moved(aws: FakeAws, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Traffic has moved; returns the stream's tips."""
+    del aws  # put in place
+    tips: dict[str, str] = {}
+    monkeypatch.setattr(streams, "read_tips", lambda *_, **__: dict(tips))
+    migration_record.put_cut_over(RUN, at=clock.now)
+    return tips
+
+
+def test_the_replicator_stays_until_the_source_has_been_quiet_since_the_cut_over(
+    moved: dict[str, str], clock: Clock
+) -> None:
+    assert moved == {}
+    with pytest.raises(LateWritesPending, match="quiet for 0 of quiet_seconds=1"):
+        late()
+    clock.now += 1
+    assert late() == {"overruled": 0}
+
+
+def test_the_replicator_stays_while_late_writes_come(moved: dict[str, str], clock: Clock) -> None:
+    clock.now += 500
+    put_mark(NOW, "7", written_at=clock.now - 0.5)
+    with pytest.raises(LateWritesPending, match="quiet for 0 of"):
+        late()
+    moved["shard-1"] = "8"
+    clock.now += 500
+    with pytest.raises(LateWritesPending, match="on their way to target"):
+        late(Context(15_100))
+
+
+def test_a_source_whose_items_expire_is_quiet_all_the_same(moved: dict[str, str], clock: Clock) -> None:
+    clock.now += 500
+    moved["shard-1"] = "9"
+    put_mark(NOW, "9", written_at=NOW - 100)  # what came since were expiries
+    assert late() == {"overruled": 0}
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_run_that_did_not_cut_over_never_detaches_its_replicator() -> None:
+    migration_record.put_cut_over("another run", at=NOW)
+    with pytest.raises(Refused, match="has not cut over"):
+        late()
+
+
+# ---------------------------------------------------------------- an old execution is redriven
+
+
+@pytest.mark.parametrize("module", [attach_writer, detach_writer, detach_replicator])
+@pytest.mark.usefixtures("aws")
+def test_an_old_execution_that_is_redriven_leaves_the_later_ones_mappings_alone(
+    monkeypatch: pytest.MonkeyPatch,
+    module: Any,  # noqa: ANN401 — one of these modules
+) -> None:
+    def touched(*_: object, **__: object) -> None:
+        raise AssertionError("a mapping of the later run was touched")
+
+    for name in ("attach", "detach"):
+        monkeypatch.setattr(mappings, name, touched)
+    set_rule(ReplicationRule.DELETE, run="a later run")
+    more: dict[str, Any] = {"stream_arn": STREAM} if module is detach_replicator else {}
+    with pytest.raises(Refused, match="run a later run has begun since"):
+        call(module.handler, **more)
+
+
+@pytest.mark.usefixtures("aws")
+def test_an_old_execution_that_is_redriven_does_not_take_the_migration_back() -> None:
+    later = PLAN.model_copy(update={"run": "a later run", "begun_at": PLAN.begun_at + 1})
+    migration_record.put_plan(PLAN)
+    migration_record.put_plan(later)
+    with pytest.raises(Refused, match="run a later run has begun since"):
+        migration_record.put_plan(PLAN)
+    assert migration_record.required_plan() == later
+    migration_record.end_plan()
+    with pytest.raises(Refused):
+        migration_record.put_plan(PLAN)
+    migration_record.put_plan(later)
 
 
 def test_a_second_cut_over_does_not_move_the_pointer_back_after_somebody_moved_it(
@@ -324,12 +459,30 @@ def test_a_page_that_lambda_gave_up_on_is_not_waited_for_for_ever(aws: FakeAws, 
     sent("d0")
     with pytest.raises(DrainPending):
         call(drain_backfill.handler)
-    clock.now += drain_backfill.STUCK_SECONDS + 1
-    with pytest.raises(BackfillIncomplete, match="none has come for 30 minutes"):
-        call(drain_backfill.handler)
+    for _ in range(2):  # the first time the receipts are counted, the second time they have not grown
+        clock.now += drain_backfill.STUCK_SECONDS + 1
+        with pytest.raises(DrainPending if _ == 0 else BackfillIncomplete) as caught:
+            call(drain_backfill.handler)
+    assert "no page of any segment has come for 15 minutes" in str(caught.value)
     aws.bucket.objects["aws/lambda/given-up"] = b""
     with pytest.raises(BackfillIncomplete, match="Lambda gave up on 1 batches"):
         call(drain_backfill.handler)
+
+
+def test_pages_at_the_end_of_a_long_backlog_are_waited_for(aws: FakeAws, clock: Clock) -> None:
+    aws.put_plan(PLAN.model_copy(update={"total_segments": 2}))
+    for segment in range(2):
+        receipts.put_sent(RUN, segment, Sent(0, (f"d{segment}",), 3))
+        done = Checkpoint(segment=segment, state="done", pages=1, records=1, items=3)
+        receipts.put_checkpoint(RUN, done)
+    two: dict[str, Any] = {"plan": PLAN.model_copy(update={"total_segments": 2}).model_dump(mode="json")}
+    for page in range(5):
+        with pytest.raises(DrainPending):
+            call(drain_backfill.handler, **two)
+        clock.now += drain_backfill.STUCK_SECONDS + 1
+        # Segment 0 waits; the writer is busy with the other one.
+        other = PageHeader(run=RUN, segment=1, page=page, part=0, parts=1, count=3, digest="d1")
+        receipts.put_receipt(other, inserted=3, present=0, rejected=0)
 
 
 def drain(entered: str = "t1") -> Any:  # noqa: ANN401 — any answer

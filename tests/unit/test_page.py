@@ -11,6 +11,7 @@ import pytest
 from tasks.core.errors import PageUnreadable
 from tasks.core.item import Item
 from tasks.core.page import (
+    ITEMS_A_PART,
     KINESIS_RECORD_BYTES,
     MAGIC,
     PARTITION_KEY_BYTES,
@@ -178,6 +179,15 @@ def test_a_page_that_fits_travels_as_one_record_with_its_bytes_untouched() -> No
 
 def test_an_empty_page_puts_no_record() -> None:
     assert encode_page(scanned([]), run="r", segment=0, number=0) == []
+
+
+def test_a_page_of_very_many_small_items_is_cut_so_that_the_writer_gets_through_each_part() -> None:
+    count = 2 * ITEMS_A_PART + 7
+    items = [{"k": {"N": str(number)}} for number in range(count)]
+    page = ScannedPage(json.dumps(items).encode(), count, None)
+    records = encode_page(page, run="r", segment=0, number=0)
+    assert [read_header(record).count for record in records] == [ITEMS_A_PART, ITEMS_A_PART, 7]
+    assert [item for record in records for item in decode_items(record)] == items
 
 
 @pytest.mark.parametrize("room", [3000, 10_000, 40_000])

@@ -42,7 +42,7 @@ def settings(**changes: Any) -> Migration:  # noqa: ANN401 — any setting
 
 
 def plan_of(facts: Facts, **changes: Any) -> Plan:  # noqa: ANN401 — any setting
-    return make_plan(settings(**changes), facts, run="run-1")
+    return make_plan(settings(**changes), facts, run="run-1", begun_at=2.0)
 
 
 def refusal(facts: Facts, **changes: Any) -> str:  # noqa: ANN401 — any setting
@@ -167,7 +167,7 @@ def test_no_refusal_leaves_out_the_way_out(facts: Facts) -> None:
 
 
 def earlier(**changes: Any) -> Plan:  # noqa: ANN401 — any field
-    plan = make_plan(settings(), replace(FACTS, source=SOURCE), run="run-0")
+    plan = make_plan(settings(), replace(FACTS, source=SOURCE), run="run-0", begun_at=1.0)
     return plan.model_copy(update=changes)
 
 
@@ -253,11 +253,33 @@ def test_the_plan_holds_every_setting_as_it_was_given() -> None:
 
 
 def test_who_only_wants_replicas_is_told_that_no_copy_is_needed() -> None:
-    (notice,) = plan_of(FACTS, replica_regions=["us-east-1"]).notices
+    notice, _ = plan_of(FACTS, replica_regions=["us-east-1"]).notices
     assert "aws dynamodb update-table --table-name old-airports" in notice
     assert "Create={RegionName=us-east-1}" in notice
-    assert plan_of(replace(FACTS, target=TARGET), replica_regions=["us-east-1"]).notices == ()
+    assert not any(
+        "no copy" in told for told in plan_of(replace(FACTS, target=TARGET), replica_regions=["us-east-1"]).notices
+    )
     assert plan_of(FACTS).notices == ()
+
+
+def test_a_write_in_another_region_that_a_late_change_would_undo_is_warned_of() -> None:
+    notices = plan_of(replace(FACTS, target=TARGET), replica_regions=["us-east-1"]).notices
+    assert any("write to new-airports in eu-central-1 only" in notice for notice in notices)
+
+
+def test_a_second_reader_of_a_global_tables_stream_is_named() -> None:
+    global_table = replace(STREAMING, replica_regions=("us-east-1",))
+    facts = replace(FACTS, source=global_table, other_stream_readers=("search-index",))
+    assert any("detach search-index" in notice for notice in plan_of(facts).notices)
+    assert plan_of(replace(facts, source=STREAMING)).notices == ()
+
+
+@pytest.mark.parametrize("status", ["DELETING", "ARCHIVED", "INACCESSIBLE_ENCRYPTION_CREDENTIALS"])
+def test_a_target_that_is_going_or_out_of_reach_is_not_waited_for(status: str) -> None:
+    with pytest.raises(Refused, match=f"target_table new-airports is {status}"):
+        plan_of(replace(FACTS, target=replace(TARGET, status=status)))
+    for passing in ("ACTIVE", "CREATING", "UPDATING"):
+        plan_of(replace(FACTS, target=replace(TARGET, status=passing)))
 
 
 def test_a_copy_of_days_is_not_a_surprise() -> None:

@@ -18,7 +18,7 @@ from mypy_boto3_dynamodb import DynamoDBClient
 
 from tasks.aws.raw import RawDynamoDB
 
-OPERATIONS = ["BatchExecuteStatement", "BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Scan"]
+OPERATIONS = ["BatchExecuteStatement", "BatchGetItem", "BatchWriteItem", "DeleteItem", "PutItem", "Scan"]
 
 Answer = tuple[int, bytes]
 

@@ -101,6 +101,31 @@ def test_a_crash_before_the_last_write_leaves_no_watermark(aws: FakeAws, dies_at
     assert watermark(aws) is None
 
 
+def test_a_target_that_is_slow_does_not_make_the_same_changes_come_again_and_again(aws: FakeAws) -> None:
+    records = [put(number, number) for number in range(1, 251)]
+    # Asked once at the start, and before each further hundred.
+    answer = replicate_changes.handler(event(*records), Context(60_000, 45_000, 29_999))
+    assert answer["batchItemFailures"] == [{"itemIdentifier": "201"}]
+    mark = watermark(aws)
+    assert mark is not None
+    assert mark["sequence_number"] == "200"
+    assert run(*records) == []
+    assert len(aws.dynamodb.items("target")) == 250
+    assert aws.dynamodb.operations().count("BatchWriteItem") == 10, "what was applied is not written again"
+
+
+def test_a_failure_later_in_a_batch_keeps_what_came_before_it(aws: FakeAws) -> None:
+    def fail(_: str, request: dict[str, Any]) -> None:
+        if "150" in str(request):
+            raise client_error("ThrottlingException")
+
+    aws.dynamodb.before = fail
+    assert run(*[put(number, f"k{number}") for number in range(1, 201)]) == [{"itemIdentifier": "126"}]
+    mark = watermark(aws)
+    assert mark is not None
+    assert mark["sequence_number"] == "100"
+
+
 def test_a_tombstone_is_in_the_ledger_before_it_is_at_the_target(aws: FakeAws) -> None:
     run(put(1, "a"), delete(2, "b"), delete(3, "c"))
     entered = [number for number, (_, what) in enumerate(aws.log) if what.startswith("tombstones#")]
@@ -301,6 +326,17 @@ def test_a_late_batch_that_comes_again_is_not_taken_for_the_applications_writes(
     assert run(*records) == []
     assert contents(fenced) == {"a": "3", "b": "x"}
     assert fenced.bucket.lines() == []
+
+
+def test_an_expiry_at_the_source_neither_deletes_nor_disputes_what_the_application_wrote_since(fenced: FakeAws) -> None:
+    fenced.dynamodb.seed("target", item("a", "prolonged"), item("b", "as it was"))
+    expired = [delete(number, pk) for number, pk in ((1, "a"), (2, "b"))]
+    for record in expired:
+        record["userIdentity"] = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+        record["dynamodb"]["OldImage"]["content"] = {"S": "as it was"}
+    assert run(*expired) == []
+    assert contents(fenced) == {"a": "prolonged"}
+    assert fenced.bucket.objects == {}, "nobody's write is lost"
 
 
 def test_an_overruled_late_change_is_not_forgotten_where_another_fails(fenced: FakeAws) -> None:

@@ -74,10 +74,14 @@ def test_a_page_that_was_not_taken_is_never_behind_the_cursor(aws: FakeAws, fail
                 raise client_error("InternalServerError", status=500)
 
         aws.control.before = fail
-    with pytest.raises(PutRecordsIncomplete if failing == "kinesis" else AwsUnavailable):
-        scan()
-    assert aws.control.read(BOOKS, "checkpoint") is None
+    reached = scan()
+    assert (reached.state, reached.pages) == ("scanning", 1), "what was sent before is kept"
     assert [sk for sk, _ in aws.control.iter_all(BOOKS, "sent#")] == ["sent#00000000"]
+    # The next call begins at the page that failed: with nothing to keep, it says what is wrong.
+    with pytest.raises(PutRecordsIncomplete if failing == "kinesis" else AwsUnavailable):
+        scan(reached)
+    noted: Any = aws.control.read(BOOKS, "checkpoint")
+    assert noted["pages"] == 1
 
 
 def test_a_crash_sends_the_page_again_under_its_number_and_the_ledger_names_the_later_sending(aws: FakeAws) -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from tasks.aws.target import STATEMENT_CHARACTERS, Target, insert_statement, read_items
+from tasks.aws.target import REFUSED_CODES, STATEMENT_CHARACTERS, Target, insert_statement, read_items
 from tasks.core.backoff import TRIES
 from tasks.core.conflict import Change, PageCondition, tombstone_of
 from tasks.core.errors import AwsUnavailable, WritesUnfinished
@@ -296,3 +297,13 @@ def test_keys_that_stay_unread_are_never_taken_for_absent(aws: FakeAws) -> None:
     aws.dynamodb.leave = lambda left: left[:1]
     with pytest.raises(AwsUnavailable, match="target left 1 keys unread"):
         read_items(aws.dynamodb, "target", keys, SCHEMA)
+
+
+@pytest.mark.parametrize("operation", ["PutItem", "DeleteItem", "BatchWriteItem", "BatchExecuteStatement"])
+def test_every_name_under_which_dynamodb_refuses_an_item_is_known(operation: str) -> None:
+    model = boto3.client("dynamodb", region_name="eu-west-1").meta.service_model
+    names = {shape.name for shape in model.operation_model(operation).error_shapes}
+    codes = set(getattr(model.shape_for("BatchStatementErrorCodeEnum"), "enum", ()))
+    refusals = {name for name in names | codes if "ItemCollectionSizeLimit" in name or "Validation" in name}
+    assert refusals
+    assert refusals <= REFUSED_CODES

@@ -24,6 +24,7 @@ def preflight(running: Running, execution_input: object = None) -> dict[str, Any
                 "input": {} if execution_input is None else execution_input,
                 "execution_name": "run",
                 "execution_arn": deployment.state_machine_arn.replace("stateMachine", "execution") + ":run",
+                "execution_started": "2026-01-01T00:00:00Z",
                 "state_machine_arn": deployment.state_machine_arn,
             }
         ).encode(),

@@ -242,13 +242,15 @@ class DynamoDBSource(StreamSource):
         arrived_by = min(time.time(), minute + _MINUTE_SECONDS)
         created = int(min(arrived_by, max(minute, self._at_tip.get(shard_id, 0.0))))
         image = raw["dynamodb"] | {"ApproximateCreationDateTime": created}
-        # eventName, eventID, eventVersion, the images and, for an expiry, userIdentity: all as they are on the wire.
+        # eventName, eventID, eventVersion and the images: all as they are on the wire.
         event = raw | {
             "awsRegion": self.region,
             "dynamodb": image,
             "eventSource": "aws:dynamodb",
             "eventSourceARN": self.arn,
         }
+        if identity := raw.get("userIdentity"):  # of an expiry; Lambda spells its members small
+            event["userIdentity"] = {f"{name[0].lower()}{name[1:]}": value for name, value in identity.items()}
         key = json.dumps(image["Keys"], sort_keys=True)
         return StreamRecord(image["SequenceNumber"], key, created, arrived_by, _json(event))
 
