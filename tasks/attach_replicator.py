@@ -9,12 +9,11 @@ import time
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tasks.aws import deployment, mappings, migration_record, streams, tables, watermarks
+from tasks.aws import deployment, mappings, migration_record, moments, streams, tables, watermarks
 from tasks.aws.handler import Request, task
 from tasks.core.conflict import ReplicationRule, RuleRecord
 from tasks.core.errors import Refused, ReplicatorPending
 from tasks.core.plan import STREAM_VIEW_TYPE, Plan
-from tasks.core.watermark import is_rule_in_force
 
 RECORDS_AT_ONCE = 500
 WINDOW_SECONDS = 900
@@ -81,11 +80,5 @@ def _see_it_work(stream_arn: str, rule: RuleRecord) -> None:
             f"the replicator has not applied a change of {len(waiting)} of {len(open_shards)} open shards yet"
         )
     used = [shard for shard in open_shards if shard not in empty]
-    if used and not is_rule_in_force(
-        rule,
-        now=time.time(),
-        timeout_seconds=deployment.replicator_timeout_seconds(),
-        open_shards=used,
-        watermarks=marks,
-    ):
+    if used and not moments.is_in_force(rule, used):
         raise ReplicatorPending("the replicator may still have a batch of an earlier rule under way")

@@ -10,13 +10,13 @@ import time
 from typing import Literal
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import AwareDatetime
 
-from tasks.aws import deployment, migration_record, moments, pointer, rejects, streams, tables, watermarks
+from tasks.aws import lag, migration_record, moments, pointer, rejects, streams, tables
 from tasks.aws.handler import Request, deadline_of, task
 from tasks.core.conflict import ReplicationRule
 from tasks.core.errors import CutOverPending, Refused
 from tasks.core.plan import Plan
-from tasks.core.watermark import is_rule_in_force
 
 
 class CutOverRequest(Request):
@@ -24,6 +24,8 @@ class CutOverRequest(Request):
 
     stream_arn: str
     verdict: Literal["equal"]
+    proven: AwareDatetime
+    """When the proof began."""
 
 
 @task(CutOverRequest)
@@ -34,8 +36,11 @@ def handler(request: CutOverRequest, context: LambdaContext) -> dict[str, object
     if at is None:
         _check_rule(plan, request.stream_arn)
         _expire_as_source(plan)
-        if not moments.await_passed(request.stream_arn, deadline=deadline_of(context)):
-            raise CutOverPending(f"the replicator is behind what {plan.source_table} has taken")
+        deadline = deadline_of(context)
+        late = lag.check_nothing_lost(plan, request.stream_arn, proven_at=request.proven.timestamp(), deadline=deadline)
+        if not moments.await_passed(request.stream_arn, deadline=deadline):
+            behind = f"the replicator is behind what {plan.source_table} has taken"
+            raise CutOverPending(behind + late.warning(plan.lag_limit_seconds))
         rejects.check_no_change_rejected(plan.run)
         pointer.flip_pointer(plan.migration, plan.target_table)
         at = time.time()
@@ -54,13 +59,7 @@ def _check_rule(plan: Plan, stream_arn: str) -> None:
             "the source was not fenced in this run, so a late change could undo a write to the target; "
             "another run has begun since, or the control table was changed: stop this execution, and start a new one"
         )
-    if not is_rule_in_force(
-        record,
-        now=time.time(),
-        timeout_seconds=deployment.replicator_timeout_seconds(),
-        open_shards=streams.open_shards(stream_arn),
-        watermarks=watermarks.read_watermarks(),
-    ):
+    if not moments.is_in_force(record, streams.open_shards(stream_arn)):
         raise CutOverPending("a batch from before the fence may still be under way")
 
 

@@ -8,10 +8,10 @@ import time
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tasks.aws import backfill_drain, deployment, receipts
+from tasks.aws import backfill_drain, deployment, lag, receipts
 from tasks.aws.backfill_drain import DrainProgress
 from tasks.aws.control import control
-from tasks.aws.handler import Request, task
+from tasks.aws.handler import Request, deadline_of, task
 from tasks.aws.rejects import count_given_up
 from tasks.core.errors import BackfillIncomplete, DrainPending
 from tasks.core.plan import Plan
@@ -24,8 +24,14 @@ STUCK_SECONDS = 900
 """No receipt of any segment for so long is no backlog any more: a page alone takes seconds."""
 
 
-@task(Request)
-def handler(request: Request, context: LambdaContext) -> dict[str, int]:
+class DrainBackfillRequest(Request):
+    """The source's stream."""
+
+    stream_arn: str
+
+
+@task(DrainBackfillRequest)
+def handler(request: DrainBackfillRequest, context: LambdaContext) -> dict[str, int]:
     """Return what the writer did, in items; until every page has its receipt `DrainPending`."""
     plan = request.plan
     progress = backfill_drain.read_progress(plan.run)
@@ -40,7 +46,9 @@ def handler(request: Request, context: LambdaContext) -> dict[str, int]:
             )
         drain = receipts.read_segment_drain(plan.run, checkpoint)
         if drain.missing:
-            _wait_for(plan, checkpoint, drain, progress)
+            what = _wait_for(plan, checkpoint, drain, progress)
+            late = lag.read_lag(request.stream_arn, deadline=deadline_of(context))
+            raise DrainPending(what + late.warning(plan.lag_limit_seconds))
         progress = backfill_drain.put_progress(plan.run, progress.with_segment(checkpoint, drain))
     return {
         "pages": progress.pages,
@@ -58,7 +66,8 @@ def _count_receipts(plan: Plan, progress: DrainProgress) -> int:
     )
 
 
-def _wait_for(plan: Plan, checkpoint: Checkpoint, drain: SegmentDrain, progress: DrainProgress) -> None:
+def _wait_for(plan: Plan, checkpoint: Checkpoint, drain: SegmentDrain, progress: DrainProgress) -> str:
+    """Return what is waited for, or say that it will not come."""
     shown = ", ".join(map(str, drain.missing[:SHOWN_PAGES])) + (", …" if len(drain.missing) > SHOWN_PAGES else "")
     what = (
         f"segment {checkpoint.segment} of {plan.total_segments}: {len(drain.missing)} of {checkpoint.pages} pages "
@@ -85,4 +94,4 @@ def _wait_for(plan: Plan, checkpoint: Checkpoint, drain: SegmentDrain, progress:
             f"{what}, and {why}; the log of WritePages has the reason: mend it, remove those objects, "
             "and start a new execution, which keeps what is already in the target"
         )
-    raise DrainPending(what)
+    return what

@@ -6,7 +6,7 @@ the same tips with newer watermarks.
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tasks.aws import moments
+from tasks.aws import lag, moments
 from tasks.aws.handler import Request, deadline_of, task
 from tasks.aws.rejects import check_no_change_rejected
 from tasks.core.errors import ChangesPending
@@ -23,10 +23,10 @@ class DrainChangesRequest(Request):
 def handler(request: DrainChangesRequest, context: LambdaContext) -> dict[str, int]:
     """Return how many shards were drained; until the replicator has passed their tips `ChangesPending`."""
     run = request.plan.run
-    passing = moments.read_passing(
-        f"drain-changes#{request.entered}", request.stream_arn, deadline=deadline_of(context)
-    )
+    deadline = deadline_of(context)
+    passing = moments.read_passing(f"drain-changes#{request.entered}", request.stream_arn, deadline=deadline)
     if passing.behind:
-        raise ChangesPending(passing.in_words())
+        late = lag.read_lag(request.stream_arn, deadline=deadline)
+        raise ChangesPending(passing.in_words() + late.warning(request.plan.lag_limit_seconds))
     check_no_change_rejected(run)
     return {"shards": passing.shards}

@@ -8,7 +8,7 @@ import time
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tasks.aws import migration_record, moments, watermarks
+from tasks.aws import lag, migration_record, moments, watermarks
 from tasks.aws.handler import Request, deadline_of, task
 from tasks.aws.rejects import count_rejects
 from tasks.core.errors import LateWritesPending, Refused
@@ -27,8 +27,11 @@ def handler(request: DrainLateWritesRequest, context: LambdaContext) -> dict[str
     cut_over_at = migration_record.cut_over_at(plan.run)
     if cut_over_at is None:
         raise Refused(f"run {plan.run} has not cut over; stop this execution, and start a new one")
-    if not moments.await_passed(request.stream_arn, deadline=deadline_of(context)):
-        raise LateWritesPending(f"late changes are on their way to {plan.target_table}")
+    deadline = deadline_of(context)
+    late = lag.read_lag(request.stream_arn, deadline=deadline)
+    if not moments.await_passed(request.stream_arn, deadline=deadline):
+        on_their_way = f"late changes are on their way to {plan.target_table}"
+        raise LateWritesPending(on_their_way + late.warning(plan.lag_limit_seconds))
     written_at = max([cut_over_at, *(mark.written_at for mark in watermarks.read_watermarks().values())])
     quiet_seconds = time.time() - written_at
     if quiet_seconds < plan.quiet_seconds:

@@ -9,8 +9,9 @@ not refused yet; the late ones are carried over until it is quiet. Run again it 
 import time
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import AwareDatetime
 
-from tasks.aws import migration_record, moments
+from tasks.aws import lag, migration_record, moments
 from tasks.aws.handler import Request, deadline_of, task
 from tasks.core.conflict import ReplicationRule
 from tasks.core.errors import ChangesPending
@@ -21,13 +22,19 @@ class FenceSourceRequest(Request):
 
     stream_arn: str
     entered: str
+    proven: AwareDatetime
+    """When the proof began."""
 
 
 @task(FenceSourceRequest)
 def handler(request: FenceSourceRequest, context: LambdaContext) -> dict[str, object]:
     """Return the rule and since when it is set; until the replicator has passed this moment `ChangesPending`."""
-    passing = moments.read_passing(f"fence-source#{request.entered}", request.stream_arn, deadline=deadline_of(context))
+    deadline = deadline_of(context)
+    late = lag.check_nothing_lost(
+        request.plan, request.stream_arn, proven_at=request.proven.timestamp(), deadline=deadline
+    )
+    passing = moments.read_passing(f"fence-source#{request.entered}", request.stream_arn, deadline=deadline)
     if passing.behind:
-        raise ChangesPending(passing.in_words())
+        raise ChangesPending(passing.in_words() + late.warning(request.plan.lag_limit_seconds))
     rule = migration_record.set_rule(ReplicationRule.TARGET_WINS, run=request.plan.run, now=time.time())
     return {"rule": rule.rule, "since": rule.since}

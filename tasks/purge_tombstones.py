@@ -4,15 +4,12 @@ Reads: the ledger, the rule, watermarks. Writes: deletes at the target, each on 
 there, then strikes the ledger's entry. Run again it goes on with what is left in the ledger.
 """
 
-import time
-
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tasks.aws import deployment, migration_record, purge, streams, watermarks
+from tasks.aws import migration_record, moments, purge, streams
 from tasks.aws.handler import Request, deadline_of, task
 from tasks.core.conflict import RULE_ORDER, ReplicationRule
 from tasks.core.errors import Refused, TombstonesPending
-from tasks.core.watermark import is_rule_in_force
 
 
 class PurgeTombstonesRequest(Request):
@@ -32,13 +29,7 @@ def handler(request: PurgeTombstonesRequest, context: LambdaContext) -> dict[str
             "deleted items back; another run has begun since, or the control table was changed: stop this execution, "
             "and start a new one"
         )
-    if not is_rule_in_force(
-        record,
-        now=time.time(),
-        timeout_seconds=deployment.replicator_timeout_seconds(),
-        open_shards=streams.open_shards(request.stream_arn),
-        watermarks=watermarks.read_watermarks(),
-    ):
+    if not moments.is_in_force(record, streams.open_shards(request.stream_arn)):
         raise TombstonesPending("a batch that leaves tombstones may still be under way")
     purged, is_complete = purge.purge(request.plan, deadline=deadline_of(context))
     if not is_complete:

@@ -1,9 +1,11 @@
 """Moments: "everything that the source had taken by now" as tips, and waiting until the replicator has passed them."""
 
 import time
+from collections.abc import Sequence
 
-from tasks.aws import streams, watermarks
-from tasks.core.watermark import Passing, shards_behind
+from tasks.aws import deployment, streams, watermarks
+from tasks.core.conflict import RuleRecord
+from tasks.core.watermark import Passing, is_rule_in_force, shards_behind
 
 POLL_SECONDS = 0.5
 
@@ -42,3 +44,14 @@ def await_passed(stream_arn: str, *, deadline: float) -> bool:
             return False
         time.sleep(POLL_SECONDS)
     return True
+
+
+def is_in_force(record: RuleRecord, open_shards: Sequence[str]) -> bool:
+    """Whether no batch of these shards can still be under way that began under an earlier rule."""
+    return is_rule_in_force(
+        record,
+        now=time.time(),
+        timeout_seconds=deployment.replicator_timeout_seconds(),
+        open_shards=open_shards,
+        watermarks=watermarks.read_watermarks(),
+    )

@@ -3,12 +3,17 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from tasks.aws import clients
 from tasks.core.errors import TipOutOfReach
+from tasks.core.lag import Unapplied
 from tasks.core.plan import STREAM_VIEW_TYPE
 from tasks.core.watermark import Shard, Tips, Watermark, shards_to_read
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodbstreams.type_defs import RecordTypeDef
 
 EMPTY_READS_AT_TIP = 3
 """An open shard may answer with no records before its tip; so many in a row are taken for the tip."""
@@ -83,10 +88,37 @@ def shards_without_records(stream_arn: str, shards: Sequence[str]) -> list[str]:
     """Return those of the shards that hold no record from their trim horizon to their tip."""
 
     def has_some(shard: str) -> bool:
-        return next(_iter_read_on(stream_arn, shard, None), None) is not None
+        return next(_iter_read_on(_place_after(stream_arn, shard, None).iterator, stream_arn, shard), None) is not None
 
     with ThreadPoolExecutor(SHARDS_SIDE_BY_SIDE) as threads:
         return [shard for shard, found in zip(shards, threads.map(has_some, shards), strict=True) if not found]
+
+
+def read_unapplied(stream_arn: str, watermarks: Mapping[str, Watermark], *, deadline: float) -> list[Unapplied]:
+    """Return the oldest change of each shard that is not applied; nothing for a shard that is applied to its tip.
+
+    Args:
+        stream_arn: of the source's stream.
+        watermarks: by shard.
+        deadline: by `time.monotonic`.
+
+    Raises:
+        TipOutOfReach: there are more shards than could be looked at until the deadline.
+    """
+
+    def oldest(shard: str) -> Unapplied | None:
+        _check_time(shard, deadline)
+        mark = watermarks.get(shard)
+        place = _place_after(stream_arn, shard, mark.sequence_number if mark else None)
+        records = next(_iter_read_on(place.iterator, stream_arn, shard), None)
+        if records is None:
+            return None
+        at = records[0]["dynamodb"]["ApproximateCreationDateTime"].timestamp()
+        return Unapplied(shard, at, is_trimmed=place.is_trimmed)
+
+    shards = shards_to_read(read_shards(stream_arn), watermarks)
+    with ThreadPoolExecutor(SHARDS_SIDE_BY_SIDE) as threads:
+        return [found for found in threads.map(oldest, shards) if found is not None]
 
 
 def _read_tip(stream_arn: str, shard: str, after: str | None, *, deadline: float) -> str | None:
@@ -97,7 +129,7 @@ def _read_tip(stream_arn: str, shard: str, after: str | None, *, deadline: float
     has passed that one has passed all that there was.
     """
     tip, newest = after, None
-    for last in _iter_read_on(stream_arn, shard, after):
+    for records in _iter_read_on(_place_after(stream_arn, shard, after).iterator, stream_arn, shard):
         if newest is None:
             newest = _iterator(stream_arn, shard, ShardIteratorType="LATEST")
         else:
@@ -107,7 +139,7 @@ def _read_tip(stream_arn: str, shard: str, after: str | None, *, deadline: float
             newest = younger.get("NextShardIterator")
         # What was read last is not the tip: taken for it, changes behind it would count as applied.
         _check_time(shard, deadline)
-        tip = last
+        tip = records[-1]["dynamodb"]["SequenceNumber"]
     return tip
 
 
@@ -120,22 +152,13 @@ def _check_time(shard: str, deadline: float) -> None:
         )
 
 
-def _iter_read_on(stream_arn: str, shard: str, after: str | None) -> Iterator[str]:
+def _iter_read_on(iterator: str | None, stream_arn: str, shard: str) -> "Iterator[list[RecordTypeDef]]":
     """Read on to the end of a closed shard, or to the tip of an open one that is at rest.
 
-    Args:
-        stream_arn: of the source's stream.
-        shard: its id.
-        after: a sequence number; `None` for the trim horizon.
-
     Yields:
-        The last sequence number of each read that brought records.
+        The records of each read that brought some.
     """
     streams = clients.dynamodb_streams()
-    try:
-        iterator = _iterator_after(stream_arn, shard, after)
-    except streams.exceptions.ResourceNotFoundException:
-        return  # the whole shard was trimmed away since it was listed
     empty = 0
     while iterator and empty < EMPTY_READS_AT_TIP:
         try:
@@ -149,20 +172,33 @@ def _iter_read_on(stream_arn: str, shard: str, after: str | None) -> Iterator[st
         iterator = answer.get("NextShardIterator")
         if answer["Records"]:
             empty = 0
-            yield answer["Records"][-1]["dynamodb"]["SequenceNumber"]
+            yield answer["Records"]
         else:
             empty += 1
 
 
-def _iterator_after(stream_arn: str, shard: str, sequence_number: str | None) -> str | None:
-    if sequence_number is not None:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where to read a shard on."""
+
+    iterator: str | None
+    """`None`: the whole shard was trimmed away since it was listed."""
+    is_trimmed: bool = False
+    """The place asked for has left the stream; this is the oldest that is left."""
+
+
+def _place_after(stream_arn: str, shard: str, sequence_number: str | None) -> _Place:
+    streams = clients.dynamodb_streams()
+    try:
+        if sequence_number is None:
+            return _Place(_iterator(stream_arn, shard, ShardIteratorType="TRIM_HORIZON"))
         place = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": sequence_number}
-        try:
-            return _iterator(stream_arn, shard, **place)
-        except clients.dynamodb_streams().exceptions.TrimmedDataAccessException:
-            # The watermark's own record is more than 24 hours old. It is applied; what there is now comes after it.
-            pass
-    return _iterator(stream_arn, shard, ShardIteratorType="TRIM_HORIZON")
+        return _Place(_iterator(stream_arn, shard, **place))
+    except streams.exceptions.TrimmedDataAccessException:
+        # The watermark's own record is more than 24 hours old. It is applied; what there is now comes after it.
+        return _Place(_iterator(stream_arn, shard, ShardIteratorType="TRIM_HORIZON"), is_trimmed=True)
+    except streams.exceptions.ResourceNotFoundException:
+        return _Place(None)
 
 
 def _iterator(stream_arn: str, shard: str, **place: Any) -> str | None:  # noqa: ANN401 — boto3's own parameters

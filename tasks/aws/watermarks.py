@@ -17,6 +17,7 @@ def put_watermark(watermark: Watermark) -> None:
             "applied_at": watermark.applied_at,
             "rule_since": watermark.rule_since,
             "written_at": watermark.written_at,
+            "late_at": watermark.late_at,
         },
     )
 

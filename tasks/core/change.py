@@ -5,6 +5,7 @@ from typing import Any
 
 from tasks.core.conflict import Change
 from tasks.core.item import Item, KeySchema, canonical
+from tasks.core.lag import HORIZON_SECONDS
 from tasks.core.watermark import Watermark
 
 TTL_PRINCIPAL = "dynamodb.amazonaws.com"
@@ -57,6 +58,7 @@ def passed(
         rule_since: of the rule they were applied under.
     """
     writes = [change.at for change in applied if not change.is_expiry]
+    is_late = applied_at - applied[0].at >= HORIZON_SECONDS
     return Watermark(
         shard=shard,
         sequence_number=applied[-1].sequence_number,
@@ -64,6 +66,7 @@ def passed(
         applied_at=applied_at,
         rule_since=rule_since,
         written_at=max([mark.written_at if mark else 0.0, *writes]),
+        late_at=applied_at if is_late else mark.late_at if mark else 0.0,
     )
 
 

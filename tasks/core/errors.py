@@ -15,6 +15,7 @@ TableferryError
 │   └── DetachPending
 ├── TipOutOfReach           the replicator is so far behind that the stream's tip can not be read; asked again
 ├── AwsUnavailable          throttled or out of reach beyond our own retries; the state's Retry goes on
+├── ChangesLost             changes left the stream before they were applied; traffic does not move over that
 ├── PutRecordsIncomplete    Kinesis refused part of a page beyond our own retries
 ├── PageUnreadable          bytes from Scan or Kinesis are not what we wrote or expect
 ├── WritesUnfinished        the target took only part of what was sent, beyond our own retries
@@ -80,6 +81,10 @@ class DetachPending(Pending):
 
 class TipOutOfReach(TableferryError):
     """The replicator is so far behind a shard's tip that the tip can not even be read in one call."""
+
+
+class ChangesLost(TableferryError):
+    """Changes may have left the source's stream before they were applied, after the proof had read its share."""
 
 
 class AwsUnavailable(TableferryError):

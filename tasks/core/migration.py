@@ -44,6 +44,9 @@ class Migration(BaseModel):
     settle_seconds: int = Field(default=30, strict=True, ge=1, le=3600)
     """How long the source's stream must have been enabled before the first page is read."""
 
+    lag_limit_seconds: int = Field(default=18 * 3600, strict=True, ge=60, le=24 * 3600)
+    """How old a change may grow before it is applied; past it every wait says so. The stream keeps it for 24 hours."""
+
     quiet_seconds: int = Field(default=60, strict=True, ge=1, le=86_400)
     """How long the source must have had no write, after the cut-over, before the replicator goes."""
 

@@ -49,6 +49,7 @@ class Plan(BaseModel):
     verify_segments: int
     buckets: int
     settle_seconds: int
+    lag_limit_seconds: int
     quiet_seconds: int
     notices: tuple[str, ...] = ()
     """What the operator should know and need not act on."""
@@ -123,6 +124,7 @@ def make_plan(settings: Migration, facts: Facts, *, run: str, begun_at: float) -
         verify_segments=plan_verify_segments(total_segments),
         buckets=plan_buckets(source.item_count),
         settle_seconds=settings.settle_seconds,
+        lag_limit_seconds=settings.lag_limit_seconds,
         quiet_seconds=settings.quiet_seconds,
         notices=tuple(_notices(settings, facts, source)),
     )

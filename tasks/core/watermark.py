@@ -31,6 +31,8 @@ class Watermark:
     """`since` of the rule under which it was applied."""
     written_at: float = 0.0
     """When the source took the last change that was no expiry, epoch seconds; 0 if none was seen in this shard."""
+    late_at: float = 0.0
+    """When a change was last applied that was about to leave the stream, epoch seconds: those before it may be lost."""
 
     @property
     def lag_seconds(self) -> float:

@@ -183,3 +183,26 @@ def test_the_fine_print_tells_the_reserved_name_and_how_long_things_are_kept() -
     assert f"`{TOMBSTONE_ATTRIBUTE}`" in text
     assert f"{KEPT_SECONDS // 86_400} days, by TTL" in text
     assert EXPIRY_ATTRIBUTE == "expires", "the attribute that every deployment turns TTL on for"
+
+
+WHAT_IF = ROOT / "docs" / "what-if.md"
+TEST_NAME = re.compile(r"^ *(?:async )?def (test_\w+)\(", re.MULTILINE)
+
+
+def what_ifs() -> list[list[str]]:
+    """Return the cells of every row of every table of the document."""
+    cells = [[cell.strip() for cell in row.split("|")] for row in ROW.findall(WHAT_IF.read_text(encoding="utf-8"))]
+    return [row for row in cells if row[0] != "what if" and not row[0].startswith("-")]
+
+
+def test_every_failure_that_the_operator_is_told_about_is_tested() -> None:
+    known = {
+        name for file in (ROOT / "tests").rglob("test_*.py") for name in TEST_NAME.findall(file.read_text("utf-8"))
+    }
+    assert len(what_ifs()) > 20
+    for row in what_ifs():
+        assert len(row) == 5, row
+        assert all(row), f"{row[0]}: each cell says something, if only that there is nothing to do"
+        named = names_in(row[-1])
+        assert named, row[0]
+        assert set(named) <= known, f"{row[0]}: {set(named) - known} is no test"

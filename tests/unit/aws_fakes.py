@@ -45,6 +45,7 @@ PLAN = Plan(
     verify_segments=1,
     buckets=1024,
     settle_seconds=1,
+    lag_limit_seconds=18 * 3600,
     quiet_seconds=1,
 )
 

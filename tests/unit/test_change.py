@@ -1,10 +1,12 @@
 """A batch of stream records, and where it is taken up again after a failure."""
 
+from dataclasses import replace
 from typing import Any
 
 from tasks.core.change import first_unapplied, parse_changes, passed
 from tasks.core.conflict import Change, last_per_key
 from tasks.core.item import KeySchema, without_legacy_attributes
+from tasks.core.watermark import Watermark
 
 SCHEMA = KeySchema("pk", "S")
 
@@ -69,3 +71,15 @@ def test_an_expiry_is_no_write_by_an_application() -> None:
     assert (mark.sequence_number, mark.changed_at, mark.written_at) == ("2", 900.0, 100.0)
     later = passed(mark, "shard-1", changes[1:], applied_at=902.0, rule_since=5.0)
     assert later.written_at == 100.0, "it is carried on"
+
+
+def test_a_change_that_was_about_to_leave_the_stream_is_remembered() -> None:
+    def applied_after(hours: float, mark: Watermark | None) -> Watermark:
+        taken = replace(change("a", 1), at=1_000_000.0)
+        return passed(mark, "shard-1", [taken], applied_at=1_000_000.0 + hours * 3600, rule_since=0.0)
+
+    in_time = applied_after(23, None)
+    assert in_time.late_at == 0.0
+    late = applied_after(23.6, in_time)
+    assert late.late_at == late.applied_at
+    assert applied_after(0, late).late_at == late.applied_at, "and not forgotten"

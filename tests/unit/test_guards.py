@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,8 +20,10 @@ from tasks import (
     purge_tombstones,
 )
 from tasks.aws import (
+    lag,
     mappings,
     migration_record,
+    moments,
     pointer,
     receipts,
     rejects,
@@ -32,17 +35,20 @@ from tasks.aws import (
 from tasks.core.conflict import ReplicationRule
 from tasks.core.errors import (
     BackfillIncomplete,
+    ChangesLost,
     ChangesPending,
     CutOverPending,
     DrainPending,
     DriftFound,
     LateWritesPending,
+    Pending,
     Refused,
     TipOutOfReach,
     TombstonesPending,
     WriterPending,
 )
 from tasks.core.item import TOMBSTONE_ATTRIBUTE, Item
+from tasks.core.lag import Unapplied
 from tasks.core.page import PageHeader
 from tasks.core.receipts import Sent
 from tasks.core.segment import Checkpoint
@@ -50,6 +56,7 @@ from tasks.core.watermark import Watermark
 from tests.unit.aws_fakes import PLAN, RUN, Context, FakeAws, client_error
 
 NOW = 1_000_000.0
+PROVEN = datetime.fromtimestamp(NOW - 3600, UTC).isoformat()
 STREAM = "arn:aws:dynamodb:eu-central-1:123456789012:table/source/stream/1"
 
 
@@ -70,6 +77,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(streams, "open_shards", lambda _: ["shard-1"])
+    monkeypatch.setattr(streams, "read_unapplied", lambda *_, **__: [])
     monkeypatch.setattr(
         rejects, "_count_objects", lambda prefix: sum(k.startswith(prefix) for k in fake.bucket.objects)
     )
@@ -79,14 +87,18 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    standing = SimpleNamespace(time=lambda: clock.now, monotonic=time.monotonic)
-    for module in (detach_writer, purge_tombstones, cut_over, fence_source, drain_backfill, drain_late_writes):
+    standing = SimpleNamespace(time=lambda: clock.now, monotonic=time.monotonic, sleep=time.sleep)
+    for module in (detach_writer, cut_over, fence_source, drain_backfill, drain_late_writes, moments, lag):
         monkeypatch.setattr(module, "time", standing)
     return clock
 
 
 def call(handler: Callable[..., Any], context: Context | None = None, **payload: object) -> Any:  # noqa: ANN401 — any answer
     return handler({"plan": PLAN.model_dump(mode="json")} | payload, context or Context())
+
+
+def fence(entered: str = "t1") -> Any:  # noqa: ANN401 — any answer
+    return call(fence_source.handler, stream_arn=STREAM, entered=entered, proven=PROVEN)
 
 
 def set_rule(rule: ReplicationRule, *, run: str = RUN, since: float = NOW) -> None:
@@ -142,10 +154,10 @@ def test_the_fence_waits_until_the_replicator_has_passed_what_pages_may_have_bro
     set_rule(ReplicationRule.DELETE)
     put_mark(NOW, "9")
     with pytest.raises(ChangesPending, match="1 of 1 shards"):
-        call(fence_source.handler, stream_arn=STREAM, entered="t1")
+        fence()
     assert migration_record.required_rule().rule is ReplicationRule.DELETE
     put_mark(NOW, "10")
-    assert call(fence_source.handler, stream_arn=STREAM, entered="t1")["rule"] == "target-wins"
+    assert fence()["rule"] == "target-wins"
 
 
 @pytest.mark.usefixtures("aws")
@@ -155,7 +167,7 @@ def test_the_rule_never_moves_back_within_a_run(clock: Clock, monkeypatch: pytes
     clock.now += 50
     for earlier in ReplicationRule:
         assert migration_record.set_rule(earlier, run=RUN, now=clock.now).since == NOW
-    again = call(fence_source.handler, stream_arn=STREAM, entered="t2")
+    again = fence("t2")
     assert again == {"rule": "target-wins", "since": NOW}, "run again it finds the rule set"
     anew = migration_record.set_rule(ReplicationRule.LEAVE_TOMBSTONES, run="the next run", now=clock.now)
     assert (anew.rule, anew.since) == (ReplicationRule.LEAVE_TOMBSTONES, clock.now)
@@ -255,7 +267,7 @@ def flips(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def flip(verdict: str = "equal", context: Context | None = None) -> Any:  # noqa: ANN401 — any answer
-    return call(cut_over.handler, context, stream_arn=STREAM, verdict=verdict)
+    return call(cut_over.handler, context, stream_arn=STREAM, verdict=verdict, proven=PROVEN)
 
 
 @pytest.mark.parametrize("verdict", ["open", "suspect", "", "drift"])
@@ -318,6 +330,82 @@ def test_traffic_never_moves_over_a_change_that_was_rejected_since_the_drain(
     with pytest.raises(DriftFound):
         flip()
     assert "pointer target" not in flips
+
+
+# ---------------------------------------------------------------- the replicator falls behind
+
+
+HOUR = 3600
+
+
+def leave_unapplied(monkeypatch: pytest.MonkeyPatch, hours: float, *, is_trimmed: bool = False) -> None:
+    oldest = Unapplied("shard-1", NOW - hours * HOUR, is_trimmed=is_trimmed)
+    monkeypatch.setattr(streams, "read_unapplied", lambda *_, **__: [oldest])
+
+
+@pytest.mark.usefixtures("clock")
+def test_every_wait_says_that_the_replicator_is_running_out_of_time(
+    flips: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "read_tips", lambda *_, **__: {"shard-1": "10"})
+    put_mark(NOW, "9")
+    sent("d0")
+    waits: list[Callable[[], object]] = [
+        fence,
+        drain,
+        lambda: flip(context=Context(15_100)),
+        lambda: call(drain_backfill.handler, stream_arn=STREAM),
+    ]
+    set_rule(ReplicationRule.TARGET_WINS)
+    put_mark(NOW, "9")
+    for wait in waits:
+        leave_unapplied(monkeypatch, 17.9)
+        with pytest.raises(Pending) as within:
+            wait()
+        assert "h behind" not in str(within.value)
+        leave_unapplied(monkeypatch, 20)
+        with pytest.raises(Pending, match=r"the replicator is 20\.0 h behind, and in 4\.0 h the stream begins to lose"):
+            wait()
+    assert "pointer target" not in flips
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize(("hours", "is_trimmed"), [(23.6, False), (30.0, False), (2.0, True)])
+def test_traffic_never_moves_over_changes_that_left_the_stream(
+    flips: list[str], monkeypatch: pytest.MonkeyPatch, hours: float, *, is_trimmed: bool
+) -> None:
+    leave_unapplied(monkeypatch, hours, is_trimmed=is_trimmed)
+    set_rule(ReplicationRule.DELETE)
+    with pytest.raises(ChangesLost, match=r"changes of 1 shards \(shard-1\) .* delete target .* start a new execution"):
+        fence()
+    set_rule(ReplicationRule.TARGET_WINS)
+    put_mark(NOW)
+    with pytest.raises(ChangesLost):
+        flip()
+    assert "pointer target" not in flips
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_loss_that_the_proof_can_not_have_seen_is_remembered_after_the_replicator_has_caught_up(
+    flips: list[str],
+) -> None:
+    set_rule(ReplicationRule.TARGET_WINS)
+    before_the_proof, after_it = NOW - 2 * HOUR, NOW - 60
+    watermarks.put_watermark(Watermark("shard-1", "9", NOW, NOW, rule_since=NOW, late_at=after_it))
+    with pytest.raises(ChangesLost):
+        flip()
+    watermarks.put_watermark(Watermark("shard-1", "9", NOW, NOW, rule_since=NOW, late_at=before_the_proof))
+    flip()
+    assert "pointer target" in flips
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_source_that_rested_for_days_has_lost_nothing(flips: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    leave_unapplied(monkeypatch, 0.01, is_trimmed=True)  # its next change came a moment ago
+    set_rule(ReplicationRule.TARGET_WINS)
+    put_mark(NOW)
+    flip()
+    assert "pointer target" in flips
 
 
 # ---------------------------------------------------------------- the source is quiet
@@ -439,34 +527,34 @@ def test_the_backfill_is_drained_only_when_every_page_has_its_receipt(clock: Clo
     receipts.put_receipt(header(0, "d0"), inserted=2, present=1, rejected=0)
     receipts.put_receipt(header(1, "an earlier sending"), inserted=3, present=0, rejected=0)
     with pytest.raises(DrainPending, match=r"segment 0 of 1: 1 of 2 pages have no receipt yet \(page 1\)"):
-        call(drain_backfill.handler)
+        call(drain_backfill.handler, stream_arn=STREAM)
     receipts.put_receipt(header(1, "d1"), inserted=0, present=2, rejected=1)
-    answer = call(drain_backfill.handler)
+    answer = call(drain_backfill.handler, stream_arn=STREAM)
     assert answer == {"pages": 2, "items": 6, "inserted": 2, "present": 3, "rejected": 1}
-    assert call(drain_backfill.handler) == answer, "run again it counts nothing twice"
+    assert call(drain_backfill.handler, stream_arn=STREAM) == answer, "run again it counts nothing twice"
 
 
 @pytest.mark.usefixtures("aws")
 def test_a_segment_that_was_not_scanned_to_its_end_is_never_called_drained() -> None:
     with pytest.raises(BackfillIncomplete, match="never scanned to its end"):
-        call(drain_backfill.handler)
+        call(drain_backfill.handler, stream_arn=STREAM)
     receipts.put_checkpoint(RUN, Checkpoint(segment=0, pages=0))
     with pytest.raises(BackfillIncomplete, match="never scanned to its end"):
-        call(drain_backfill.handler)
+        call(drain_backfill.handler, stream_arn=STREAM)
 
 
 def test_a_page_that_lambda_gave_up_on_is_not_waited_for_for_ever(aws: FakeAws, clock: Clock) -> None:
     sent("d0")
     with pytest.raises(DrainPending):
-        call(drain_backfill.handler)
+        call(drain_backfill.handler, stream_arn=STREAM)
     for _ in range(2):  # the first time the receipts are counted, the second time they have not grown
         clock.now += drain_backfill.STUCK_SECONDS + 1
         with pytest.raises(DrainPending if _ == 0 else BackfillIncomplete) as caught:
-            call(drain_backfill.handler)
+            call(drain_backfill.handler, stream_arn=STREAM)
     assert "no page of any segment has come for 15 minutes" in str(caught.value)
     aws.bucket.objects["aws/lambda/given-up"] = b""
     with pytest.raises(BackfillIncomplete, match="Lambda gave up on 1 batches"):
-        call(drain_backfill.handler)
+        call(drain_backfill.handler, stream_arn=STREAM)
 
 
 def test_pages_at_the_end_of_a_long_backlog_are_waited_for(aws: FakeAws, clock: Clock) -> None:
@@ -478,7 +566,7 @@ def test_pages_at_the_end_of_a_long_backlog_are_waited_for(aws: FakeAws, clock: 
     two: dict[str, Any] = {"plan": PLAN.model_copy(update={"total_segments": 2}).model_dump(mode="json")}
     for page in range(5):
         with pytest.raises(DrainPending):
-            call(drain_backfill.handler, **two)
+            call(drain_backfill.handler, stream_arn=STREAM, **two)
         clock.now += drain_backfill.STUCK_SECONDS + 1
         # Segment 0 waits; the writer is busy with the other one.
         other = PageHeader(run=RUN, segment=1, page=page, part=0, parts=1, count=3, digest="d1")
