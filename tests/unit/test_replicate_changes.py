@@ -126,6 +126,18 @@ def test_a_failure_later_in_a_batch_keeps_what_came_before_it(aws: FakeAws) -> N
     assert mark["sequence_number"] == "100"
 
 
+def test_nothing_behind_a_failure_is_applied_however_long_the_batch(aws: FakeAws) -> None:
+    def fail(_: str, request: dict[str, Any]) -> None:
+        if "poison" in str(request):
+            raise client_error("ThrottlingException")
+
+    aws.dynamodb.before = fail
+    records = [put(number, "poison" if number == 30 else f"k{number}") for number in range(1, 251)]
+    assert run(*records) == [{"itemIdentifier": "26"}]
+    assert {entry["pk"]["S"] for entry in aws.dynamodb.items("target")} == {f"k{number}" for number in range(1, 26)}
+    assert watermark(aws) is None
+
+
 def test_a_tombstone_is_in_the_ledger_before_it_is_at_the_target(aws: FakeAws) -> None:
     run(put(1, "a"), delete(2, "b"), delete(3, "c"))
     entered = [number for number, (_, what) in enumerate(aws.log) if what.startswith("tombstones#")]
