@@ -8,7 +8,7 @@ READY := $(VENV)/ready
 export ITEMS SEGMENTS WRITES_PER_SECOND SEED
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test lint check format lock clean
+.PHONY: help setup demo local test guards lint check format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ local: $(READY) ## keep a local AWS up with a migration deployed, and print how 
 
 test: $(READY) ## run all tests
 	@$(BIN)/python -m pytest $(ARGS)
+
+guards: $(READY) ## take each guard of the design away, and see a test fail (WORDS="late" chooses)
+	@$(BIN)/python -m tests.guards $(WORDS)
 
 lint: $(READY) ## check style, types and the one direction of imports
 	$(BIN)/ruff check .

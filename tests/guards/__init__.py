@@ -1,0 +1,1 @@
+"""Takes each guard of the design away, one at a time, and sees a named test fail."""

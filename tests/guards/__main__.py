@@ -1,0 +1,82 @@
+"""`python -m tests.guards [WORD …]`, or `make guards`: take each guard away in a copy of the project and run its tests.
+
+Exits non-zero if the absence of one goes unnoticed. WORDs choose guards by what stands in their descriptions.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Column, Table
+
+from tests.guards.guards import GUARDS, Guard
+
+ROOT = Path(__file__).resolve().parents[2]
+COPIED = (
+    "tasks",
+    "workflow",
+    "infra",
+    "tests",
+    "docs",
+    ".ci",
+    "README.md",
+    "CHANGELOG.md",
+    "Makefile",
+    "pyproject.toml",
+)
+RUN = ("tests/unit", "tests/property", "tests/contract")
+"""None of these needs an engine: a guard is noticed within seconds."""
+WITHIN_SECONDS = 300
+FAILED = re.compile(r"^(?:FAILED|ERROR) \S+::(\w+)", re.MULTILINE)
+
+
+def main(words: list[str]) -> int:
+    """Try the guards and return the exit code."""
+    table = Table("without the guard", Column("fails", overflow="fold"), title="Each guard taken away")
+    unnoticed = 0
+    chosen = [guard for guard in GUARDS if not words or any(word in guard.without for word in words)]
+    with tempfile.TemporaryDirectory(prefix="tableferry-guards-") as folder:
+        copy = Path(folder)
+        for name in COPIED:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy2(source, copy / name)
+        for guard in chosen:
+            test = failing_without(guard, copy)
+            unnoticed += test is None
+            table.add_row(guard.without, test or "[red]NOTHING[/red]")
+            sys.stderr.write(f"{guard.without}: {test or 'NOTHING NOTICED IT'}\n")
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"{len(chosen) - unnoticed} passed, {unnoticed} failed")
+    return 1 if unnoticed or not chosen else 0
+
+
+def failing_without(guard: Guard, copy: Path) -> str | None:
+    """Return the first test that fails once the guard is gone, `None` if none does."""
+    file = copy / guard.file
+    whole = file.read_text(encoding="utf-8")
+    file.write_text(whole.replace(guard.text, guard.instead, 1), encoding="utf-8")
+    try:
+        run = subprocess.run(  # noqa: S603 — this project's own tests
+            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *RUN],
+            cwd=copy,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=WITHIN_SECONDS,
+        )
+    finally:
+        file.write_text(whole, encoding="utf-8")
+    found = FAILED.search(run.stdout)
+    return found[1] if found else None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
