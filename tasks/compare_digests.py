@@ -84,7 +84,7 @@ def _iter_differing(plan: Plan, verify: Verification) -> Iterator[Item]:
 
     Keys themselves would take six times the memory.
     """
-    for group in range(digests.SUSPECT_GROUPS):
+    for group in digests.read_unequal_groups(plan.run, verify.id):
         listed = digests.iter_suspects(plan.run, verify.id, "source", group)
         source = {key_hash(key): bytes.fromhex(item_hash) for key, item_hash in listed}
         for key, item_hash in digests.iter_suspects(plan.run, verify.id, "target", group):

@@ -54,6 +54,11 @@ def read_unequal_buckets(run: str, verification: str) -> frozenset[int]:
     return frozenset(document["buckets"] if document else ())
 
 
+def read_unequal_groups(run: str, verification: str) -> list[int]:
+    """Return the groups that unequal buckets are in: only these have suspects."""
+    return sorted({_group_of(bucket) for bucket in read_unequal_buckets(run, verification)})
+
+
 def put_suspects(
     run: str, verification: str, slice_name: str, page: int, suspects: Iterable[tuple[int, Item, str]]
 ) -> None:
@@ -70,7 +75,7 @@ def put_suspects(
     """
     groups: dict[int, list[tuple[Item, str]]] = {}
     for bucket, key, item_hash in suspects:
-        groups.setdefault(bucket % SUSPECT_GROUPS, []).append((key, item_hash))
+        groups.setdefault(_group_of(bucket), []).append((key, item_hash))
     control().put_all(
         (
             (
@@ -115,6 +120,10 @@ def read_settled(run: str, verification: str, how: str) -> frozenset[str]:
 
 def _pk(run: str, verification: str) -> str:
     return f"{run}#verify#{verification}"
+
+
+def _group_of(bucket: int) -> int:
+    return bucket % SUSPECT_GROUPS
 
 
 def _group_pk(run: str, verification: str, group: int) -> str:

@@ -35,6 +35,8 @@ def list_suspects(table: str, *items: Item, page: int = 0) -> None:
         for entry in items
     ]
     digests.put_suspects(RUN, VERIFY, f"{table}#0000", page, suspects)
+    unequal = {*digests.read_unequal_buckets(RUN, VERIFY), *(bucket for bucket, _, _ in suspects)}
+    digests.put_unequal_buckets(RUN, VERIFY, sorted(unequal))
 
 
 def compare() -> Verification:
