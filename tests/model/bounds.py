@@ -1,0 +1,51 @@
+"""How far one exploration goes. Within its bounds it leaves nothing out."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Clock = Literal["forwards", "still", "backwards"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What may happen, and how often."""
+
+    keys: int = 1
+    shards: int = 1
+    """Of the source's stream: all keys in one, or each key in its own."""
+    before: int = 1
+    """Writes to the source before its stream is on: no record tells of them."""
+    operations: int = 2
+    """Puts and deletes at the source from then on, the late ones after the cut-over included."""
+    sendings: int = 2
+    """How many different contents Kinesis may hold of the pages of one number; each is delivered at any time, again
+    and again."""
+    writers: int = 1
+    """Invocations of the writer under way side by side."""
+    changes_at_once: int = 2
+    """After so many the watermark moves."""
+    application: int = 1
+    """The application's own writes to the target, after the cut-over."""
+    clock: Clock = "backwards"
+    """How `updatedAt` runs from one put to the next."""
+    is_versioned: bool = False
+    """Whether `version_attribute` is set."""
+    shrinks: bool = False
+    """Whether a batch that was partly applied may come again with fewer changes than it had. Lambda sends the same
+    batch again; what it sends after it lost its place is its own affair."""
+    stops: bool = False
+    """Whether a change may be kept as overruled though nobody wrote to the target: that loses nothing, and stops the
+    run before the cut-over."""
+    restores: bool = False
+    """Whether the source may put an item that it had before, equal to the last bit."""
+    refuses: bool = False
+    """Whether the target refuses the last key's items."""
+    misses_tips: bool = False
+    """Whether DrainChanges and CutOver take for a shard's tip what the replicator has reached: a shard may answer
+    without records before its tip."""
+    misses_tips_of_the_fence: bool = False
+    """Whether FenceSource does so too."""
+    waits_until: str = "before"
+    """The phase from which on the source takes writes; before that only those that no record tells of."""
+    ends_with: str = "moved"
+    """The last phase that is looked into."""

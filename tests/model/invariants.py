@@ -1,0 +1,197 @@
+"""What must hold in every state, and of every step. Each says in words what is wrong where it does not hold."""
+
+from collections.abc import Callable
+
+from tests.model.state import APPLICATION, LETTERS, State, item_name
+from tests.model.world import World
+
+CLOSED_PHASES = frozenset({"proof", "fencing", "draining", "purging", "cutting over"})
+"""No page can come any more, and the application does not yet write to the target."""
+
+
+def wrong_in(world: World, state: State) -> str | None:
+    """Return what is wrong in a state, `None` if nothing is."""
+    for invariant in STATE_INVARIANTS:
+        wrong = invariant(world, state)
+        if wrong is not None:
+            return wrong
+    return None
+
+
+def wrong_between(world: World, before: State, after: State) -> str | None:
+    """Return what a step has done that none may do, `None` if nothing."""
+    wrong = None
+    if before.target != after.target:
+        wrong = page_after_the_purge(world, before, after) or application_undone(world, before, after)
+    elif before.phase != after.phase:
+        wrong = move_too_soon(world, before, after)
+    return wrong
+
+
+def is_quiet(world: World, state: State) -> bool:
+    """Whether every change has its watermark, and no batch is under way."""
+    return not any(state.batches) and all(
+        (mark.position if mark else 0) >= world.tip(state, shard) for shard, mark in enumerate(state.marks)
+    )
+
+
+# ------------------------------------------------------------ of every state
+
+
+def cursor_too_soon(_: World, state: State) -> str | None:
+    """A cursor is returned only after Kinesis took the page and the ledger names it: a crash would lose it."""
+    if state.scanner is None:
+        return None
+    ledger = dict(state.sent)
+    for number in range(state.scanner.number):
+        entry = ledger.get(number)
+        if entry is None:
+            return f"the cursor is behind page {number}, which the send ledger does not name"
+        if entry.items and entry not in state.kinesis:
+            return f"the cursor is behind page {number}, which Kinesis does not hold"
+    return None
+
+
+def receipt_too_soon(_: World, state: State) -> str | None:
+    """A receipt stands only for a page of which every item was dealt with."""
+    for record in state.receipts:
+        for key, position in record.items:
+            is_deleted = any(write.key == key and not write.content for write in state.history[position:])
+            if state.target[key] == 0 and not is_deleted and key not in state.refused:
+                return f"page {record.number} has its receipt, and {item_name(key, position)} is not in the target"
+    return None
+
+
+def watermark_too_soon(world: World, state: State) -> str | None:
+    """A watermark moves only over applied changes, and nothing older than it comes to the target again."""
+    for shard, mark in enumerate(state.marks):
+        if mark is None:
+            continue
+        positions = [position for position in world.positions(state, shard) if position <= mark.position]
+        last = {state.history[position - 1].key: position for position in positions}
+        for key, position in last.items():
+            wrong = _is_behind(world, state, key, position)
+            if wrong:
+                return f"the watermark has passed change {position} of {LETTERS[key]}, and {wrong}"
+    return None
+
+
+def _is_behind(world: World, state: State, key: int, position: int) -> str | None:
+    cell = state.target[key]
+    if key in state.owned or position in state.rejected or cell >= APPLICATION:
+        return None
+    if cell == 0:
+        later = state.history[position - 1 :]
+        is_deleted = any(write.key == key and not write.content for write in later)
+        return None if is_deleted else "the target has nothing there"
+    place = world.place_of(cell)
+    return f"the target has what write {place} left" if place < position else None
+
+
+def unknown_tombstone(world: World, state: State) -> str | None:
+    """The ledger knows every tombstone, or nobody ever removes it."""
+    for key in world.keys:
+        if state.target[key] < 0 and key not in state.tombstones:
+            return f"the target has a tombstone of {LETTERS[key]} that the ledger does not know"
+    return None
+
+
+def unequal_at_rest(world: World, state: State) -> str | None:
+    """Once no page can come and every change is applied, the tables are equal."""
+    if state.phase not in CLOSED_PHASES or not is_quiet(world, state):
+        return None
+    for key in world.keys:
+        is_kept = key in state.refused or world.in_source(state.history, key) in state.rejected
+        if not is_kept and world.differs(state.history, key, state.target[key]):
+            return f"every change is applied, and {LETTERS[key]} differs"
+    return None
+
+
+def overruled_without_cause(world: World, state: State) -> str | None:
+    """No change is kept as overruled by the application before the application writes."""
+    if world.bounds.stops or world.bounds.refuses or state.phase == "moved" or not state.rejected:
+        return None
+    return "a change is kept as overruled by the target's own write, and nobody has written to the target"
+
+
+def unequal_after_the_move(world: World, state: State) -> str | None:
+    """A late write to the source is carried over, or the application's own stands and the late one is kept."""
+    if state.phase != "moved" or not is_quiet(world, state):
+        return None
+    for key in world.keys:
+        if not world.differs(state.history, key, state.target[key]):
+            continue
+        last = _last_late(world, state, key)
+        is_kept = last in state.rejected
+        if key not in state.owned and not (is_kept and world.bounds.refuses):
+            return f"{LETTERS[key]} differs, and the application has not written it"
+        if last > state.carried[key] and not is_kept:
+            return f"change {last} is neither carried over nor kept as a reject"
+    return None
+
+
+def _last_late(world: World, state: State, key: int) -> int:
+    """Return the position of the key's last change behind the cut-over's tips, 0 if there is none."""
+    shard = world.shard_of(key)
+    late = [position for position in world.positions(state, shard) if position > state.tips[shard]]
+    return max([position for position in late if state.history[position - 1].key == key], default=0)
+
+
+# ------------------------------------------------------------ of every step
+
+
+def page_after_the_purge(world: World, before: State, after: State) -> str | None:
+    """Nothing inserts pages after tombstones are purged: close the door before sweeping."""
+    if before.deliveries == after.deliveries:
+        return None
+    phases = world.ways.phases
+    is_purged = phases.index(before.phase) > phases.index("purging")
+    return "a page puts an item after the purge" if is_purged else None
+
+
+def move_too_soon(world: World, before: State, after: State) -> str | None:
+    """Traffic moves only to a table that has all that the source had taken, and no tombstone."""
+    if after.phase != "moved":
+        return None
+    for shard, tip in enumerate(before.tips):
+        mark = before.marks[shard]
+        if tip > (mark.position if mark else 0):
+            return "traffic moves while the replicator is behind"
+    for key in world.keys:
+        if before.target[key] < 0:
+            return f"traffic moves to a table with a tombstone of {LETTERS[key]}"
+    if world.tips(before) == before.tips and any(
+        world.differs(before.history, key, before.target[key]) for key in world.keys
+    ):
+        return "traffic moves to a table that differs"
+    return None
+
+
+def application_undone(world: World, before: State, after: State) -> str | None:
+    """A late change never undoes what the application did.
+
+    One thing it can not tell from nothing done: the application deletes a key that the source too has had absent since.
+    """
+    if not before.owned or before.application != after.application:
+        return None
+    for key in before.owned:
+        if before.target[key] == after.target[key]:
+            continue
+        since = before.tips[world.shard_of(key)]
+        was_absent = any(
+            not world.in_source(before.history[:length], key) for length in range(since, len(before.history) + 1)
+        )
+        if before.target[key] >= APPLICATION or not was_absent:
+            return f"the application's own write of {LETTERS[key]} is undone"
+    return None
+
+
+STATE_INVARIANTS: tuple[Callable[[World, State], str | None], ...] = (
+    cursor_too_soon,
+    receipt_too_soon,
+    watermark_too_soon,
+    unknown_tombstone,
+    unequal_at_rest,
+    overruled_without_cause,
+    unequal_after_the_move,
+)
