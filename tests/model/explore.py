@@ -1,7 +1,7 @@
 """A long exploration, by hand: `python -m tests.model.explore --more 1`.
 
 It explores what the tests explore, with more writes to the source in each exploration, and says what it found; of the
-negative controls it prints every trace, one step a line. One write more takes minutes and a few gigabytes.
+negative controls it prints every trace, one step a line. One write more takes many minutes: each multiplies the states.
 """
 
 import argparse
