@@ -5,7 +5,6 @@ after Kinesis has taken the page and the ledger names it: a crash in between sen
 any other order loses it.
 """
 
-import json
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -13,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from tasks.aws import deployment, pages, receipts
 from tasks.aws.clients import passing_errors
 from tasks.aws.handler import Request, task
-from tasks.aws.raw import raw_dynamodb
+from tasks.aws.raw import body_of, raw_dynamodb
 from tasks.core.errors import AwsUnavailable, PutRecordsIncomplete
 from tasks.core.page import encode_page, read_header, take_apart
 from tasks.core.plan import Plan
@@ -58,7 +57,7 @@ def _scan_page(plan: Plan, checkpoint: Checkpoint) -> Checkpoint:
     }
     if checkpoint.cursor is not None:
         request["ExclusiveStartKey"] = checkpoint.cursor
-    page = take_apart(raw_dynamodb().call("Scan", json.dumps(request).encode()))
+    page = take_apart(raw_dynamodb().call("Scan", body_of(request)))
     records = encode_page(page, run=plan.run, segment=checkpoint.segment, number=checkpoint.pages)
     pages.put_all(deployment.pages_stream_arn(), records)
     digests = tuple(read_header(record).digest for record in records)

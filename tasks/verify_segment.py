@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from tasks.aws import digests
 from tasks.aws.clients import passing_errors
 from tasks.aws.handler import Request, task
-from tasks.aws.raw import raw_dynamodb
+from tasks.aws.raw import body_of, raw_dynamodb
 from tasks.core.digest import Digest, bucket_of, comparable, item_hash, key_hash
 from tasks.core.errors import AwsUnavailable
 from tasks.core.item import Item
@@ -75,7 +75,7 @@ def _read_page(plan: Plan, slice_: VerifySlice) -> tuple[list[Item], Item | None
     }
     if slice_.cursor is not None:
         request["ExclusiveStartKey"] = slice_.cursor
-    answer = json.loads(raw_dynamodb().call("Scan", json.dumps(request).encode()))
+    answer = json.loads(raw_dynamodb().call("Scan", body_of(request)))
     items = [shown for item in answer["Items"] if (shown := comparable(item, slice_.table)) is not None]
     return items, answer.get("LastEvaluatedKey") or None
 

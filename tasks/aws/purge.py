@@ -1,14 +1,13 @@
 """Removing tombstones from the target."""
 
 import itertools
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from botocore.exceptions import ClientError
 
 from tasks.aws import clients, tombstones
-from tasks.aws.raw import raw_dynamodb
+from tasks.aws.raw import body_of, raw_dynamodb
 from tasks.core.item import TOMBSTONE_ATTRIBUTE, Item
 from tasks.core.plan import Plan
 
@@ -48,7 +47,7 @@ def _remove(plan: Plan, key: Item) -> None:
         "ExpressionAttributeNames": {"#mark": TOMBSTONE_ATTRIBUTE},
     }
     try:
-        raw_dynamodb().call("DeleteItem", json.dumps(request).encode())
+        raw_dynamodb().call("DeleteItem", body_of(request))
     except ClientError as error:
         if clients.error_code(error) != "ConditionalCheckFailedException":
             raise

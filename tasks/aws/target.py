@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tasks.aws import clients
-from tasks.aws.raw import RawDynamoDB
+from tasks.aws.raw import RawDynamoDB, body_of
 from tasks.aws.rejects import Reject
 from tasks.core.backoff import delays
 from tasks.core.conflict import PageCondition
@@ -113,9 +113,7 @@ class Target:
     def _execute(self, statements: list[Statement]) -> list[Refusal]:
         """Run statements in one call; return for each the error that it was answered with, empty for none."""
         try:
-            answer = json.loads(
-                self._raw.call("BatchExecuteStatement", json.dumps({"Statements": statements}).encode())
-            )
+            answer = json.loads(self._raw.call("BatchExecuteStatement", body_of({"Statements": statements})))
         except ClientError as error:
             # Something in the call as a whole is refused: item by item the culprit shows.
             if clients.error_code(error) not in REFUSED_CODES:
@@ -144,7 +142,7 @@ class Target:
     def _put_alone(self, item: Item, condition: PageCondition) -> Written:
         request = {"TableName": self._table, "Item": item, **condition.expression(item)}
         try:
-            self._raw.call("PutItem", json.dumps(request).encode())
+            self._raw.call("PutItem", body_of(request))
         except ClientError as error:
             code = clients.error_code(error)
             if code == "ConditionalCheckFailedException":
@@ -178,7 +176,7 @@ class Target:
         waiting = requests
         for delay in [0.0, *delays(random.random)]:
             time.sleep(delay)
-            body = json.dumps({"RequestItems": {self._table: waiting}}).encode()
+            body = body_of({"RequestItems": {self._table: waiting}})
             try:
                 answer = json.loads(self._raw.call("BatchWriteItem", body))
             except ClientError as error:
@@ -213,7 +211,7 @@ class Target:
             ClientError: for everything else, a failed condition included.
         """
         try:
-            self._raw.call(call, json.dumps({"TableName": self._table, **body}).encode())
+            self._raw.call(call, body_of({"TableName": self._table, **body}))
         except ClientError as error:
             if clients.error_code(error) not in REFUSED_CODES:
                 raise
@@ -247,7 +245,7 @@ def read_items(raw: RawDynamoDB, table: str, keys: Sequence[Item], schema: KeySc
         waiting = list(keys[start : start + KEYS_AT_ONCE])
         for delay in [0.0, *delays(random.random)]:
             time.sleep(delay)
-            body = json.dumps({"RequestItems": {table: {"Keys": waiting, "ConsistentRead": True}}}).encode()
+            body = body_of({"RequestItems": {table: {"Keys": waiting, "ConsistentRead": True}}})
             answer = json.loads(raw.call("BatchGetItem", body))
             for item in answer["Responses"].get(table, []):
                 found[canonical(schema.key_of(item))] = item

@@ -1,5 +1,6 @@
 """Writes into the target: each item answers for itself, none is dropped, none is written against the rule."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from tasks.core.backoff import TRIES
 from tasks.core.conflict import Change, PageCondition, tombstone_of
 from tasks.core.errors import AwsUnavailable, WritesUnfinished
 from tasks.core.item import Item, canonical
-from tests.unit.aws_fakes import SCHEMA, FakeAws, client_error
+from tests.unit.aws_fakes import SCHEMA, FakeAws, FakeDynamoDB, Log, client_error
 
 ABSENT = PageCondition("pk")
 NEWER = PageCondition("pk", "v")
@@ -272,6 +273,34 @@ def test_one_change_that_the_target_refuses_does_not_take_its_batch_with_it(aws:
     rejects = target.write_all([item(number) for number in range(5)], [{"pk": {"S": "gone"}}])
     assert [(reject.key, reject.item) for reject in rejects] == [({"pk": {"S": "3"}}, item(3))]
     assert {entry["pk"]["S"] for entry in aws.dynamodb.items("target")} == {"0", "1", "2", "4"}
+
+
+class Weighed(FakeDynamoDB):
+    """Knows how many bytes each call had."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(log)
+        self.bytes: list[int] = []
+
+    def call(self, operation: str, body: bytes) -> bytes:
+        self.bytes.append(len(body))
+        return super().call(operation, body)
+
+
+def test_texts_that_fit_an_event_are_never_blown_up_beyond_what_one_call_takes() -> None:
+    # Lambda hands over 6 MB at most, DynamoDB takes 16 MB a call. `\u0436` in place of two bytes would make it 18 MB,
+    # and a call that is refused for its size would be refused at every try: the shard would stand still for ever.
+    dynamodb = Weighed([])
+    items = [item(number, "\u0436" * 204_700) for number in range(15)]
+    event_bytes = len(json.dumps(items, ensure_ascii=False).encode())
+    assert 6_000_000 < event_bytes < 6_291_456
+    assert Target(dynamodb, "target", SCHEMA).write_all(items, []) == []
+    assert dynamodb.items("target") == items
+    assert dynamodb.bytes[0] < event_bytes * 1.01
+    dynamodb.bytes.clear()
+    written = Target(dynamodb, "other", SCHEMA).insert_absent(items, ABSENT)
+    assert written.inserted == 15
+    assert dynamodb.bytes[0] < event_bytes * 1.01
 
 
 @pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "ResourceNotFoundException"])
