@@ -3,12 +3,14 @@
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from infra.local.client import LocalAwsProcess
-from infra.local.deploy import Deployment, deploy
+from infra.local.deploy import LOCAL_TIMEOUTS, Deployment, deploy
 from tasks.core.migration import Migration
 
 REGION = "eu-west-1"
@@ -61,9 +63,13 @@ class Running:
         self.stepfunctions = self.session.client("stepfunctions")
         self.deployment: Deployment | None = None
 
-    def deploy(self) -> Deployment:
-        """Deploy it, with one shard for its pages."""
-        self.deployment = deploy(self.session, self.migration, shards=1)
+    def deploy(self, timeouts: Mapping[str, int] = LOCAL_TIMEOUTS) -> Deployment:
+        """Deploy it, with one shard for its pages.
+
+        Args:
+            timeouts: seconds by state. Detaching waits one of them, so a test of little data may want short ones.
+        """
+        self.deployment = deploy(self.session, self.migration, shards=1, timeouts=timeouts)
         return self.deployment
 
     def create_source(self, items: int = 0, **more: Any) -> None:  # noqa: ANN401 — CreateTable's own parameters
@@ -141,9 +147,14 @@ class Running:
         pages = self.stepfunctions.get_paginator("get_execution_history").paginate(executionArn=arn)
         return [event for page in pages for event in page["events"]]
 
+    def left(self, arn: str) -> set[str]:
+        """Return the states that the execution has left so far."""
+        events = self.events(arn)
+        return {event["stateExitedEventDetails"]["name"] for event in events if "stateExitedEventDetails" in event}
+
     def is_past(self, arn: str, state: str) -> bool:
         """Whether the execution has left a state."""
-        return any(event.get("stateExitedEventDetails", {}).get("name") == state for event in self.events(arn))
+        return state in self.left(arn)
 
     def items(self, table: str, region: str = REGION) -> dict[str, Any]:
         """Return a table's items by the JSON text of their `pk`."""
@@ -154,9 +165,51 @@ class Running:
         for page in client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
             yield from page["Items"]
 
+    def rejects(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the lines of all rejects, by their object's name within the run."""
+        if self.deployment is None:
+            return {}
+        s3, bucket = self.session.client("s3"), self.deployment.rejects_bucket
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="rejects/")
+        names = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+        return {
+            name.split("/", 2)[2]: [
+                json.loads(line) for line in s3.get_object(Bucket=bucket, Key=name)["Body"].read().splitlines()
+            ]
+            for name in names
+        }
+
     def pointer(self) -> str | None:
         """Return what the pointer says."""
         ssm = self.session.client("ssm")
         name = f"/tableferry/{self.migration.migration}/active-table"
         found = ssm.get_parameters(Names=[name])["Parameters"]
         return found[0]["Value"] if found else None
+
+
+ResultT = TypeVar("ResultT")
+
+
+@contextmanager
+def side_by_side(
+    aws: LocalAwsProcess,
+    scenarios: Iterable[Callable[[Running], ResultT]],
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    at_once: int = 2,
+) -> Iterator[Mapping[str, Future[tuple[Running, ResultT]]]]:
+    """Run migrations beside each other, and beside the tests: they wait more than they work.
+
+    Args:
+        aws: the local AWS.
+        scenarios: each runs one migration. A test takes its own by its name.
+        settings: of a scenario's migration, by the scenario's name.
+        at_once: so many at a time.
+    """
+
+    def run(scenario: Callable[[Running], ResultT]) -> tuple[Running, ResultT]:
+        running = Running(aws, **(settings or {}).get(scenario.__name__, {}))
+        return running, scenario(running)
+
+    with ThreadPoolExecutor(at_once) as threads:
+        yield {scenario.__name__: threads.submit(run, scenario) for scenario in scenarios}

@@ -1,9 +1,8 @@
 """The real state machine, the real tasks and live writes, on the local engines."""
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from infra.local.demo.comparer import Place, compare
 from infra.local.demo.journal import Journal
 from infra.local.demo.table import KEY_ATTRIBUTES, create_table, load
 from infra.local.demo.wire import Wire
-from tests.workflow.running import REGION, TOKYO, Ended, Running
+from tests.workflow.running import REGION, TOKYO, Ended, Running, side_by_side
 
 pytestmark = pytest.mark.engines
 
@@ -59,28 +58,6 @@ def tampered_with(running: Running) -> Ended:
     return ended
 
 
-def refused_by_the_target(running: Running) -> Ended:
-    running.create_source(items=30)
-    # The target indexes `n` as a string; the source's items have a number there.
-    running.create_table(
-        running.migration.target_table,
-        AttributeDefinitions=[
-            {"AttributeName": "pk", "AttributeType": "S"},
-            {"AttributeName": "n", "AttributeType": "S"},
-        ],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": "by-n",
-                "KeySchema": [{"AttributeName": "n", "KeyType": "HASH"}],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-    )
-    ended = running.run()
-    running.detach()
-    return ended
-
-
 def empty(running: Running) -> Ended:
     running.create_source()
     return running.run()
@@ -110,26 +87,16 @@ def awkward(running: Running) -> Ended:
 SCENARIOS: tuple[Callable[[Running], Ended], ...] = (
     deletes_while_pages_may_come,
     tampered_with,
-    refused_by_the_target,
     empty,
     awkward,
 )
 
 
-SCENARIOS_SIDE_BY_SIDE = 2
-"""They wait more than they work."""
-
-
 @pytest.fixture(scope="module")
 def ran(local_aws: LocalAwsProcess) -> Iterator[Mapping[str, Future[Ran]]]:
-    """Migrations that run beside the ones under writes, two at a time. A test takes its own by its name."""
-
-    def run(scenario: Callable[[Running], Ended]) -> Ran:
-        running = Running(local_aws)
-        return running, scenario(running)
-
-    with ThreadPoolExecutor(SCENARIOS_SIDE_BY_SIDE) as threads:
-        yield {scenario.__name__: threads.submit(run, scenario) for scenario in SCENARIOS}
+    """Migrations that run beside the ones under writes."""
+    with side_by_side(local_aws, SCENARIOS) as futures:
+        yield futures
 
 
 @pytest.mark.parametrize("version_attribute", [None, "updatedAt"], ids=["insert if absent", "version decides"])
@@ -204,25 +171,6 @@ def test_drift_stops_before_the_cut_over_and_names_the_keys(ran: Mapping[str, Fu
     assert "999" not in ended.message
     assert running.pointer() is None
     assert "CutOver" not in ended.states
-
-
-def test_an_item_the_target_refuses_is_kept_with_its_reason_and_stops_the_cut_over(
-    ran: Mapping[str, Future[Ran]],
-) -> None:
-    running, ended = ran["refused_by_the_target"].result()
-    assert (ended.status, ended.error) == ("FAILED", "DriftFound")
-    assert "30 missing" in ended.message
-    assert running.deployment is not None
-    bucket, s3 = running.deployment.rejects_bucket, running.session.client("s3")
-    objects = s3.list_objects_v2(Bucket=bucket, Prefix="rejects/")["Contents"]
-    lines = [
-        json.loads(line)
-        for entry in objects
-        for line in s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read().splitlines()
-    ]
-    assert len({json.dumps(line["key"]) for line in lines}) == 30
-    assert all(re.match(r"ValidationException: .*n", line["reason"]) for line in lines)
-    assert all(line["item"]["n"]["N"] for line in lines)
 
 
 def test_an_empty_table_migrates(ran: Mapping[str, Future[Ran]]) -> None:
