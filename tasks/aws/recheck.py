@@ -11,7 +11,8 @@ from tasks.core.drift import Difference, Drift, Finding, Looks, differ, summed
 from tasks.core.item import Item, canonical
 from tasks.core.plan import Plan
 
-KEYS_AT_ONCE = 1000
+KEYS_AT_ONCE = 200
+"""Of each the images of three readings are held, 400 KB at most."""
 BETWEEN_LOOKS_SECONDS = 0.5
 
 

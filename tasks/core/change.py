@@ -57,7 +57,7 @@ def passed(
         applied_at: epoch seconds.
         rule_since: of the rule they were applied under.
     """
-    writes = [change.at for change in applied if not change.is_expiry]
+    is_written = any(not change.is_expiry for change in applied)
     is_late = applied_at - applied[0].at >= HORIZON_SECONDS
     return Watermark(
         shard=shard,
@@ -65,7 +65,7 @@ def passed(
         changed_at=applied[-1].at,
         applied_at=applied_at,
         rule_since=rule_since,
-        written_at=max([mark.written_at if mark else 0.0, *writes]),
+        written_at=applied_at if is_written else mark.written_at if mark else 0.0,
         late_at=applied_at if is_late else mark.late_at if mark else 0.0,
     )
 

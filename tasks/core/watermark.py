@@ -30,7 +30,7 @@ class Watermark:
     rule_since: float
     """`since` of the rule under which it was applied."""
     written_at: float = 0.0
-    """When the source took the last change that was no expiry, epoch seconds; 0 if none was seen in this shard."""
+    """When a change was last applied that was no expiry, epoch seconds; 0 if none was seen in this shard."""
     late_at: float = 0.0
     """When a change was last applied that was about to leave the stream, epoch seconds: those before it may be lost."""
 

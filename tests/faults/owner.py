@@ -77,8 +77,8 @@ class Owner:
     def write_during(self, arn: str, *, through_the_proof: bool = False) -> None:
         """Write while pages may come, and rewrite every live key once behind the fence.
 
-        Nothing is written after that: DynamoDB Local's stream tells the minute of a write and no second, so a migration
-        takes the source for quiet too soon, and would leave behind what comes later still.
+        Nothing is written after that: an owner who does not follow the pointer is left behind once the source was quiet
+        for `quiet_seconds`, of which these migrations have few.
 
         Args:
             arn: of the execution.

@@ -68,9 +68,9 @@ def test_an_expiry_is_no_write_by_an_application() -> None:
     changes = parse_changes([written, expired], without_legacy_attributes)
     assert [entry.is_expiry for entry in changes] == [False, True]
     mark = passed(None, "shard-1", changes, applied_at=901.0, rule_since=5.0)
-    assert (mark.sequence_number, mark.changed_at, mark.written_at) == ("2", 900.0, 100.0)
-    later = passed(mark, "shard-1", changes[1:], applied_at=902.0, rule_since=5.0)
-    assert later.written_at == 100.0, "it is carried on"
+    assert (mark.sequence_number, mark.changed_at, mark.written_at) == ("2", 900.0, 901.0)
+    later = passed(mark, "shard-1", changes[1:], applied_at=990.0, rule_since=5.0)
+    assert later.written_at == 901.0, "it is carried on"
 
 
 def test_a_change_that_was_about_to_leave_the_stream_is_remembered() -> None:
