@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tasks.aws import clients
+from tasks.aws import clients, tables
 from tasks.core.errors import TipOutOfReach
 from tasks.core.lag import Unapplied
 from tasks.core.plan import STREAM_VIEW_TYPE
@@ -14,6 +14,7 @@ from tasks.core.watermark import Shard, Tips, Watermark, shards_to_read
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams.type_defs import RecordTypeDef
+    from mypy_boto3_dynamodb.type_defs import StreamSpecificationTypeDef
 
 EMPTY_READS_AT_TIP = 3
 """An open shard may answer with no records before its tip; so many in a row are taken for the tip."""
@@ -24,15 +25,24 @@ SHARDS_SIDE_BY_SIDE = 8
 
 def enable_stream(table: str) -> None:
     """Ask for the stream that replication needs, ours or a global table's; the table is UPDATING for a while then."""
-    clients.dynamodb().update_table(
-        TableName=table,
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": STREAM_VIEW_TYPE},
+    specification: StreamSpecificationTypeDef = {"StreamEnabled": True, "StreamViewType": STREAM_VIEW_TYPE}
+    tables.ask_for(
+        lambda: clients.dynamodb().update_table(TableName=table, StreamSpecification=specification),
+        stands=lambda: _specification(table) == specification,
     )
 
 
 def disable_stream(table: str) -> None:
     """Turn the stream off. Its records stay readable for 24 hours."""
-    clients.dynamodb().update_table(TableName=table, StreamSpecification={"StreamEnabled": False})
+    tables.ask_for(
+        lambda: clients.dynamodb().update_table(TableName=table, StreamSpecification={"StreamEnabled": False}),
+        stands=lambda: not _specification(table).get("StreamEnabled", False),
+    )
+
+
+def _specification(table: str) -> Mapping[str, Any]:
+    described = tables.describe(table)
+    return {} if described is None else dict(described.get("StreamSpecification", {}))
 
 
 def read_shards(stream_arn: str) -> list[Shard]:

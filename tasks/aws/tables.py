@@ -1,5 +1,6 @@
 """Tables as a whole: what they are, making the target, its replicas and its TTL."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -100,9 +101,28 @@ def ttl_attribute(table: str) -> str | None:
 
 def expire_by(table: str, attribute: str) -> None:
     """Let the table's items expire by this attribute."""
-    clients.dynamodb().update_time_to_live(
-        TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": attribute}
+    ask_for(
+        lambda: clients.dynamodb().update_time_to_live(
+            TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": attribute}
+        ),
+        stands=lambda: ttl_attribute(table) == attribute,
     )
+
+
+def ask_for(change: Callable[[], object], *, stands: Callable[[], bool]) -> None:
+    """Ask for a change that DynamoDB refuses where it stands already.
+
+    When the answer is lost, boto3 asks again: then the refusal means that the first call was carried out.
+
+    Args:
+        change: makes the call.
+        stands: whether the table is by now as the call wants it.
+    """
+    try:
+        change()
+    except ClientError as error:
+        if clients.error_code(error) != "ValidationException" or not stands():
+            raise
 
 
 def write_limit() -> int | None:
