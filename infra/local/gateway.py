@@ -7,8 +7,9 @@
 | the Lambda API's paths | our Lambda host, whose routes stand before the catch-all |
 | everything else | moto, in a thread of this process |
 
-Hooks stand before and after every call, for fault injection. `GET /_tableferry/calls` counts calls by operation:
-DynamoDB's by their plain names (`Scan`), all others with their service (`dynamodbstreams.GetRecords`, `lambda.Invoke`).
+Hooks stand before and after every call, for fault injection (faults/). `GET /_tableferry/calls` counts calls by
+operation: DynamoDB's by their plain names (`Scan`), all others with their service (`dynamodbstreams.GetRecords`,
+`lambda.Invoke`).
 """
 
 import re
@@ -23,7 +24,9 @@ from infra.local.engines.kinesis_calls import KinesisCalls
 from infra.local.engines.moto_app import MotoApp
 
 MAX_BODY_BYTES = 64 << 20
-CALLS_PATH = "/_tableferry/calls"
+OWN_PATHS = "/_tableferry/"
+"""Calls to the gateway itself: neither counted nor seen by a hook."""
+CALLS_PATH = f"{OWN_PATHS}calls"
 KINESIS = "Kinesis_20131202"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -52,13 +55,14 @@ class Gateway:
         self._moto = moto
         self._region = region
 
-    def application(self, add_lambda_routes: Callable[[web.Application], None]) -> web.Application:
-        """The aiohttp application, Lambda's routes included."""
+    def application(self, *add_routes: Callable[[web.Application], None]) -> web.Application:
+        """The aiohttp application, with the routes of others: Lambda's, and fault injection's."""
         app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[self._around])
         app.router.add_get(CALLS_PATH, self._show_calls)
         # Every JSON-protocol service posts to "/": a plain route is found without trying patterns.
         app.router.add_post("/", self._answer)
-        add_lambda_routes(app)
+        for add in add_routes:
+            add(app)
         app.router.add_route("*", "/{path:.*}", self._answer)
         return app
 
@@ -68,7 +72,7 @@ class Gateway:
     @web.middleware
     async def _around(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Count a call and let the hooks see it."""
-        if request.path == CALLS_PATH:
+        if request.path.startswith(OWN_PATHS):
             return await handler(request)
         self.calls[operation_of(request)] += 1
         for look in self.before:

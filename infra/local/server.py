@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import tempfile
 from contextlib import AsyncExitStack
 from functools import partial
@@ -16,10 +15,12 @@ from infra.local.engines.engines import start_both
 from infra.local.engines.kinesis_calls import KinesisCalls
 from infra.local.engines.moto_app import MotoApp
 from infra.local.engines.upstream import Upstream
+from infra.local.faults.injection import Faults
 from infra.local.gateway import Gateway
 from infra.local.install import locate
 from infra.local.lambdas.lambda_api import add_routes
 from infra.local.lambdas.lambda_host import LambdaHost
+from infra.local.listener import Listener
 from infra.local.mappings.event_source_mappings import EventSourceMappings
 from infra.local.replicas.replicas import Replicas
 
@@ -66,14 +67,14 @@ class LocalAws:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         # The port is taken first: the parts that call back through the gateway are told it when they are made.
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=512))
-        port = listener.getsockname()[1]
-        self.endpoint_url = f"http://127.0.0.1:{port}"
+        listener = Listener()
+        stack.callback(listener.close)
+        self.endpoint_url = f"http://127.0.0.1:{listener.port}"
         # What moto's Step Functions calls with boto3 from this process must not find its user's settings.
         os.environ.pop("AWS_PROFILE", None)
         os.environ.update(environment(self.endpoint_url, self._region))
         # moto takes a second to import, and the engines longer to start: both at once.
-        importing = asyncio.create_task(asyncio.to_thread(MotoApp, port=port))
+        importing = asyncio.create_task(asyncio.to_thread(MotoApp, port=listener.port))
         dynamodb_engine, kinesis_engine = await start_both(locate(), account=ACCOUNT, region=self._region)
         stack.push_async_callback(dynamodb_engine.stop)
         stack.push_async_callback(kinesis_engine.stop)
@@ -94,12 +95,16 @@ class LocalAws:
         code_root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tableferry-lambda-")))
         host = LambdaHost(endpoint_url=self.endpoint_url, region=self._region, account=ACCOUNT, code_root=code_root)
         mappings = EventSourceMappings(host=host, endpoint_url=self.endpoint_url, account=ACCOUNT)
-        app = self.gateway.application(partial(add_routes, host=host, mappings=mappings))
+        faults = Faults(host, listener.restart)
+        self.gateway.before.append(faults.before)
+        self.gateway.after.append(faults.after)
+        app = self.gateway.application(partial(add_routes, host=host, mappings=mappings), faults.add_routes)
         # A caller that is gone does not undo its call; nothing here takes long enough to wait for at the end.
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        await web.SockSite(runner, listener, backlog=512).start()
+        stack.push_async_callback(faults.stop)
+        await listener.serve(runner)
         await host.start()
         stack.push_async_callback(host.stop)
         await mappings.start()

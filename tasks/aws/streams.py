@@ -13,8 +13,8 @@ from tasks.core.plan import STREAM_VIEW_TYPE
 from tasks.core.watermark import Shard, Tips, Watermark, shards_to_read
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodbstreams.type_defs import RecordTypeDef
     from mypy_boto3_dynamodb.type_defs import StreamSpecificationTypeDef
+    from mypy_boto3_dynamodbstreams.type_defs import RecordTypeDef
 
 EMPTY_READS_AT_TIP = 3
 """An open shard may answer with no records before its tip; so many in a row are taken for the tip."""

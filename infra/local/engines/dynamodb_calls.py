@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from infra.local.answers import JSON_10, passed, refusal
+from infra.local.bodies import body_of
 from infra.local.engines.upstream import Answer, Upstream
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class DynamoDBCalls:
 
     async def answer(self, request: web.Request, operation: str, region: str) -> web.StreamResponse:
         """Answer one call of the DynamoDB API."""
-        body = await request.read()
+        body = await body_of(request)
         if operation in DATA_PLANE:
             started = time.monotonic()
             if self.replicas and (refused := self.replicas.refuse(region, body)):

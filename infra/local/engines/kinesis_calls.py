@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from infra.local.answers import JSON_11, passed, refusal
+from infra.local.bodies import body_of
 from infra.local.engines.upstream import Upstream
 
 MAX_RECORDS = 500
@@ -25,7 +26,7 @@ class KinesisCalls:
 
     async def answer(self, request: web.Request, operation: str, region: str) -> web.StreamResponse:
         """Answer one call."""
-        body = await request.read()
+        body = await body_of(request)
         if refused := self._check(operation, body):
             return refused
         answer = await self._upstream.send(

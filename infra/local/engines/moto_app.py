@@ -17,6 +17,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from infra.local.answers import refusal
+from infra.local.engines.moto_lambda import name_lost_connections
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class MotoApp:
             create_backend_app,
         )
 
+        name_lost_connections()
         default_user_config["stepfunctions"] = {"execute_state_machine": True}
         self._application = DomainDispatcherApplication(create_backend_app)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="moto")

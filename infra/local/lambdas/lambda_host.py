@@ -224,6 +224,21 @@ class LambdaHost:
         path = self._log_path(region, name)
         return path.read_text(errors="replace") if path.exists() else ""
 
+    def function_of_worker(self, worker: str) -> str | None:
+        """Return the name of the function that a worker runs, None if there is no such worker (any more)."""
+        pool = self._pool_of(worker)
+        return pool.function.name if pool else None
+
+    def kill_worker(self, worker: str) -> None:
+        """Kill a worker's process: what it has under way ends with Runtime.ExitError. Without one, do nothing."""
+        pool = self._pool_of(worker)
+        if pool and (found := pool.worker(worker)):
+            found.kill()
+
+    def _pool_of(self, worker: str) -> WorkerPool | None:
+        pools = [*(registered.pool for registered in self._functions.values()), *self._retired]
+        return next((pool for pool in pools if pool.worker(worker)), None)
+
     async def _run_event(self, function: LambdaFunction, payload: bytes) -> None:
         for wait_seconds in (*self._event_retry_seconds, None):
             failure = await self._try_event(function, payload)

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -71,9 +72,14 @@ class _Request:
 
 
 class LambdaWorker:
-    """A worker process: start it, let it invoke one request at a time, stop it."""
+    """A worker process: start it, let it invoke one request at a time, stop it.
+
+    Attributes:
+        name: Of its own among all workers; its SDK sends it along with every call, as `app/<name>` in the User-Agent.
+    """
 
     def __init__(self, function: LambdaFunction, *, endpoint_url: str, log_path: Path) -> None:
+        self.name = f"worker-{uuid.uuid4().hex}"
         self._function = function
         self._endpoint_url = endpoint_url
         self._log_path = log_path
@@ -141,6 +147,13 @@ class LambdaWorker:
         finally:
             self._current = None
 
+    def kill(self) -> None:
+        """Kill the process, as a lack of memory would: whoever waits for an answer hears that it ended."""
+        if self._process and self.is_alive:
+            # The whole session: what the function itself started must not outlive it.
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
     def _has_ended(self) -> bool:
         """Ask the system: the loop may not have heard yet that the process ended."""
         if not self._process or not self.is_alive:
@@ -165,10 +178,7 @@ class LambdaWorker:
         await asyncio.shield(self._stopping)
 
     async def _stop(self) -> None:
-        if self._process and self.is_alive:
-            # The whole session: what the function itself started must not outlive it.
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        self.kill()
         if self._exit:
             await self._exit
         self._requests.put_nowait(None)
@@ -195,7 +205,7 @@ class LambdaWorker:
                 stdout=log,
                 stderr=log,
                 cwd=self._function.code_folder,
-                env=worker_environment(self._function, self._endpoint_url, f"127.0.0.1:{port}"),
+                env=worker_environment(self._function, self._endpoint_url, f"127.0.0.1:{port}", self.name),
                 start_new_session=True,
             )
         self._exit = asyncio.create_task(self._process.wait())
@@ -273,18 +283,19 @@ class LambdaWorker:
             self._current[1].set_result(answer)
 
 
-def worker_environment(function: LambdaFunction, endpoint_url: str, runtime_api: str) -> dict[str, str]:
+def worker_environment(function: LambdaFunction, endpoint_url: str, runtime_api: str, worker: str) -> dict[str, str]:
     """Return a worker's whole environment: nothing of the host's but what finds programs and spells text.
 
     Args:
         function: Whose variables are added.
         endpoint_url: Where the SDK finds every AWS service.
         runtime_api: host:port of the worker's Runtime API.
+        worker: The worker's name.
     """
     folder = str(function.code_folder)
     # A function may point single services elsewhere, but not change what Lambda itself sets.
     variables = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    variables["AWS_ENDPOINT_URL"] = endpoint_url
+    variables |= {"AWS_ENDPOINT_URL": endpoint_url, "AWS_SDK_UA_APP_ID": worker}
     variables.update(function.environment)
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, function.environment.get("PYTHONPATH")]))
     variables |= {

@@ -27,6 +27,9 @@ class WorkerPool:
             has cores for.
         endpoint_url: Where workers find AWS.
         log_path: Where their output goes.
+
+    Attributes:
+        function: As given.
     """
 
     def __init__(
@@ -38,7 +41,7 @@ class WorkerPool:
         endpoint_url: str,
         log_path: Path,
     ) -> None:
-        self._function = function
+        self.function = function
         self.limit = limit
         self._starts = starts
         self._endpoint_url = endpoint_url
@@ -69,6 +72,10 @@ class WorkerPool:
                 continue
             finally:
                 self._spawn(self._take_back(worker))
+
+    def worker(self, name: str) -> LambdaWorker | None:
+        """Return the worker of a name, if this pool has it."""
+        return next((worker for worker in self._workers if worker.name == name), None)
 
     async def retire(self) -> None:
         """Let what is under way finish, then end: the function has a newer revision or is gone."""
@@ -118,7 +125,7 @@ class WorkerPool:
             async with self._starts:
                 # Warm workers may have served everybody while this one queued for its start.
                 if any(not waiting.done() for waiting in self._waiting):
-                    worker = LambdaWorker(self._function, endpoint_url=self._endpoint_url, log_path=self._log_path)
+                    worker = LambdaWorker(self.function, endpoint_url=self._endpoint_url, log_path=self._log_path)
                     await worker.start()
         except (InitFailedError, OSError) as error:
             failure = error

@@ -88,7 +88,12 @@ def _signed(service: str, region: str) -> dict[str, str]:
     now = datetime.now(UTC)
     scope = f"local/{now:%Y%m%d}/{region}/{service}/aws4_request"
     signature = f"Credential={scope}, SignedHeaders=host;x-amz-date;x-amz-target, Signature=00"
-    return {"X-Amz-Date": f"{now:%Y%m%dT%H%M%SZ}", "Authorization": f"AWS4-HMAC-SHA256 {signature}"}
+    return {
+        "X-Amz-Date": f"{now:%Y%m%dT%H%M%SZ}",
+        "Authorization": f"AWS4-HMAC-SHA256 {signature}",
+        # As an SDK names its application: fault injection tells callers apart by it.
+        "User-Agent": "app/event-source-mappings",
+    }
 
 
 def _refusal(status: int, answer: bytes) -> ServiceCallError:
