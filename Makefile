@@ -4,11 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-# Knobs of `make demo`.
-export ITEMS SEGMENTS WRITES_PER_SECOND SEED
+# Knobs of `make demo`, and of `make soak`.
+export ITEMS SEGMENTS WRITES_PER_SECOND SEED FAULTS MINUTES
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test guards lint check format lock clean
+.PHONY: help setup demo local test guards soak lint check format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ test: $(READY) ## run all tests
 
 guards: $(READY) ## take each guard of the design away, and see a test fail (WORDS="late" chooses)
 	@$(BIN)/python -m tests.guards $(WORDS)
+
+soak: $(READY) ## migrate under each fault at each step, for hours (FAULTS= a part of a name, MINUTES=)
+	@$(BIN)/python -m tests.faults.soak
 
 lint: $(READY) ## check style, types and the one direction of imports
 	$(BIN)/ruff check .
