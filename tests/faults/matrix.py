@@ -34,6 +34,8 @@ CALLS = (
     "kinesis.PutRecords",
 )
 """What the tasks call of DynamoDB and Kinesis in a migration."""
+RARE = frozenset({"CreateTable", "DescribeTimeToLive", "UpdateTable"})
+"""Of these there are one to three calls in a migration."""
 CHANGES = (
     "CreateTable",
     "UpdateTable",
@@ -86,9 +88,9 @@ def rows() -> Iterator[Row]:
             yield _row_at_step(action, step, every=2)
     for call in CALLS:
         yield _row_of_all_functions("throttle", call, first=BEYOND_THE_SDK)
-        yield _row_of_all_functions("error", call, every=3)
+        yield _row_of_all_functions("error", call, **({"first": 2} if call in RARE else {"every": 3}))
     for call in CHANGES:
-        yield _row_of_all_functions("lose-answer", call, every=2)
+        yield _row_of_all_functions("lose-answer", call, first=3)
     for batch in BATCHES:
         yield _row_of_all_functions("refuse-some", batch, every=2)
         yield _row_of_all_functions("refuse-some", batch, every=2, members=20)

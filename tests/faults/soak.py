@@ -1,9 +1,8 @@
 """`python -m tests.faults.soak`, or `make soak`: a migration under live writes for each fault at each step.
 
-Knobs in the environment: FAULTS chooses rows by parts of their names, with commas between them; after MINUTES no further
-row is begun. The exit
-code is not 0 if an item of source, target or replica is not as the application's journal says, if a migration could not
-be completed, or if a fault never fired, which would prove nothing.
+Knobs in the environment: FAULTS chooses rows by parts of their names, with commas between them; after MINUTES no
+further row is begun. The exit code is not 0 if an item of source, target or replica is not as the application's journal
+says, if a migration could not be completed, or if a fault never fired, which would prove nothing.
 """
 
 import os
