@@ -31,10 +31,14 @@ def purge(plan: Plan, *, deadline: float) -> tuple[int, bool]:
         while batch := list(itertools.islice(entered, ENTRIES_AT_ONCE)):
             if time.monotonic() > deadline:
                 return purged, False
-            list(threads.map(lambda entry: _remove(plan, entry[1]), batch))
-            # Only now: an entry that is struck out before its tombstone is gone would leave it for ever.
-            tombstones.strike([name for name, _ in batch])
-            purged += len(batch)
+            calls = [(name, threads.submit(_remove, plan, key)) for name, key in batch]
+            gone = [name for name, call in calls if call.exception() is None]
+            # Only now: an entry that is struck out before its tombstone is gone would leave it for ever. But before a
+            # failure is raised: at a target that throttles, the same entries would come again and again.
+            tombstones.strike(gone)
+            purged += len(gone)
+            for _, call in calls:
+                call.result()  # raises the first failure
     return purged, True
 
 

@@ -34,6 +34,7 @@ from tasks.aws import (
 )
 from tasks.core.conflict import ReplicationRule
 from tasks.core.errors import (
+    AwsUnavailable,
     BackfillIncomplete,
     ChangesLost,
     ChangesPending,
@@ -241,6 +242,30 @@ def test_an_entry_is_struck_out_only_after_its_tombstone_is_gone(aws: FakeAws, c
     aws.dynamodb.before = lambda *_: None
     purge()
     assert aws.dynamodb.items("target") == []
+
+
+def test_a_target_that_throttles_does_not_make_the_same_tombstones_be_purged_for_ever(
+    aws: FakeAws, clock: Clock
+) -> None:
+    entomb(aws, *[f"key-{number}" for number in range(40)])
+    set_rule(ReplicationRule.DELETE)
+    clock.now += 65
+    taken = 0
+
+    def throttle(*_: object) -> None:
+        nonlocal taken
+        taken += 1
+        if taken % 2:
+            raise client_error("ThrottlingException")
+
+    aws.dynamodb.before = throttle
+    left = 40
+    for _ in range(3):
+        with pytest.raises(AwsUnavailable):
+            purge()
+        assert len(list(tombstones.iter_entered())) < left
+        left = len(list(tombstones.iter_entered()))
+    assert left <= 40 // 2**3 + 1
 
 
 def test_a_purge_that_runs_out_of_time_is_not_called_complete(aws: FakeAws, clock: Clock) -> None:
