@@ -34,7 +34,17 @@ CALLS = (
     "kinesis.PutRecords",
 )
 """What the tasks call of DynamoDB and Kinesis in a migration."""
-RARE = frozenset({"CreateTable", "DescribeTimeToLive", "UpdateTable"})
+RARE = frozenset(
+    {
+        "CreateTable",
+        "DescribeTimeToLive",
+        "UpdateTable",
+        "events.PutEvents",
+        "lambda.DELETE",
+        "lambda.POST",
+        "ssm.PutParameter",
+    }
+)
 """Of these there are one to three calls in a migration."""
 CHANGES = (
     "CreateTable",
@@ -90,7 +100,7 @@ def rows() -> Iterator[Row]:
         yield _row_of_all_functions("throttle", call, first=BEYOND_THE_SDK)
         yield _row_of_all_functions("error", call, **({"first": 2} if call in RARE else {"every": 3}))
     for call in CHANGES:
-        yield _row_of_all_functions("lose-answer", call, first=3)
+        yield _row_of_all_functions("lose-answer", call, **({"first": 3} if call in RARE else {"every": 2}))
     for batch in BATCHES:
         yield _row_of_all_functions("refuse-some", batch, every=2)
         yield _row_of_all_functions("refuse-some", batch, every=2, members=20)

@@ -86,7 +86,7 @@ def run_row(row: Row, folder: Path) -> Result:
         with LocalAwsProcess(options=("--replica-seconds", "0.4")) as aws:
             return Result(row.name, put_through(row.ordeal(), aws, folder))
     except Exception as error:  # noqa: BLE001 - the other rows go on, and the table says what became of this one
-        return Result(row.name, None, f"{type(error).__name__}: {error}"[:300])
+        return Result(row.name, None, f"{type(error).__name__}: {error}"[:120])
 
 
 def table_of(results: Sequence[Result]) -> Table:
