@@ -34,6 +34,7 @@ _CONFIG = Config(
 
 PASSING_CODES = frozenset(
     {
+        "ExpiredIteratorException",
         "InternalFailure",
         "InternalServerError",
         "InternalServerErrorException",
@@ -57,7 +58,8 @@ PASSING_CODES = frozenset(
         "TransactionConflictException",
     }
 )
-"""Error codes, of calls and of single statements, after which the same request may well succeed."""
+"""Error codes, of calls and of single statements, after which the same task may well succeed. An iterator that is too
+old is one: the task takes a new one."""
 
 
 @contextmanager

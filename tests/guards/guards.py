@@ -88,15 +88,8 @@ GUARDS = (
     Guard(
         without="entries struck before tombstones go",
         file="tasks/aws/purge.py",
-        text=(
-            "            list(threads.map(lambda entry: _remove(plan, entry[1]), batch))\n"
-            "            # Only now: an entry that is struck out before its tombstone is gone would leave it for ever.\n"
-            "            tombstones.strike([name for name, _ in batch])\n"
-        ),
-        instead=(
-            "            tombstones.strike([name for name, _ in batch])\n"
-            "            list(threads.map(lambda entry: _remove(plan, entry[1]), batch))\n"
-        ),
+        text=("            gone = [name for name, call in calls if call.exception() is None]\n"),
+        instead=("            gone = [name for name, _ in calls]\n"),
     ),
     Guard(
         without="the last writer invocation is not waited for",
