@@ -30,7 +30,7 @@ local: $(READY) ## keep a local AWS up with a migration deployed, and print how 
 	@$(BIN)/python -m infra.local.playground
 
 test: $(READY) ## run all tests
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 guards: $(READY) ## take each guard of the design away, and see a test fail (WORDS="late" chooses)
 	@$(BIN)/python -m tests.guards $(WORDS)
