@@ -240,6 +240,15 @@ def test_a_worker_that_died_while_idle_is_replaced(aws: LambdaInTests) -> None:
     assert aws.invoke() != first
 
 
+def test_a_worker_that_nobody_needs_does_not_stay_for_ever(tmp_path: Path) -> None:
+    with lambda_in_tests(tmp_path, idle_seconds=0.5) as aws:
+        aws.function("def handler(event, context): return os.getpid()")
+        first = aws.invoke()
+        assert aws.invoke() == first, "it is kept for a while"
+        until(lambda: not is_running(first))
+        assert aws.invoke() != first
+
+
 def test_invocations_run_at_once_in_workers_of_their_own(aws: LambdaInTests) -> None:
     aws.function("def handler(e, c):\n    note('in')\n    wait_for('go')\n    return os.getpid()")
     pids = in_parallel(aws, [0, 1], started=2, go="go")

@@ -24,7 +24,7 @@ from infra.local.lambdas.lambda_errors import (
     too_large,
 )
 from infra.local.lambdas.lambda_function import LambdaFunction, parse_function_name, with_code, with_settings
-from infra.local.lambdas.worker_pool import WorkerPool
+from infra.local.lambdas.worker_pool import IDLE_SECONDS, WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,6 +75,7 @@ class LambdaHost:
         max_workers: How many workers a function may have. Invocations beyond it wait, unless the function's reserved
             concurrency is used up: then they are refused, as on AWS.
         event_retry_seconds: The waits before the retries of an asynchronous invocation.
+        idle_seconds: How long a worker is kept that nobody needs.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class LambdaHost:
         code_root: Path,
         max_workers: int = DEFAULT_MAX_WORKERS,
         event_retry_seconds: tuple[float, ...] = EVENT_RETRY_SECONDS,
+        idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self._endpoint_url = endpoint_url
         self.region = region
@@ -93,6 +95,7 @@ class LambdaHost:
         self._code_root = code_root
         self._max_workers = max_workers
         self._event_retry_seconds = event_retry_seconds
+        self._idle_seconds = idle_seconds
         self._functions: dict[tuple[str, str], _Registered] = {}
         self._retired: set[WorkerPool] = set()
         self._under_way: Counter[tuple[str, str]] = Counter()
@@ -287,6 +290,7 @@ class LambdaHost:
             starts=self._starts,
             endpoint_url=self._endpoint_url,
             log_path=self._log_path(function.region, function.name),
+            idle_seconds=self._idle_seconds,
         )
 
     def _worker_limit(self, reserved: int | None) -> int:

@@ -83,6 +83,7 @@ class LambdaWorker:
         self._function = function
         self._endpoint_url = endpoint_url
         self._log_path = log_path
+        self.idle_since = 0.0
         self._requests: asyncio.Queue[_Request | None] = asyncio.Queue()
         self._idle = asyncio.Event()
         self._init_error: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
     from infra.local.lambdas.lambda_function import LambdaFunction
 
+IDLE_SECONDS = 60.0
+"""How long a warm worker is kept for the next invocation; AWS keeps one for minutes. Each has some 60 MB, and each
+migration has twenty functions."""
+
 
 class WorkerPool:
     """Gives each invocation a worker of its own.
@@ -27,6 +31,7 @@ class WorkerPool:
             has cores for.
         endpoint_url: Where workers find AWS.
         log_path: Where their output goes.
+        idle_seconds: How long a worker is kept that nobody needs.
 
     Attributes:
         function: As given.
@@ -40,12 +45,14 @@ class WorkerPool:
         starts: asyncio.Semaphore,
         endpoint_url: str,
         log_path: Path,
+        idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self.function = function
         self.limit = limit
         self._starts = starts
         self._endpoint_url = endpoint_url
         self._log_path = log_path
+        self._idle_seconds = idle_seconds
         self._workers: set[LambdaWorker] = set()
         self._idle: list[LambdaWorker] = []
         self._waiting: deque[asyncio.Future[LambdaWorker]] = deque()
@@ -154,7 +161,17 @@ class WorkerPool:
         if self._retired:
             self._spawn(self._drop(worker))
         else:
+            worker.idle_since = asyncio.get_running_loop().time()
             self._idle.append(worker)
+            asyncio.get_running_loop().call_later(self._idle_seconds, self._drop_the_cold)
+
+    def _drop_the_cold(self) -> None:
+        """End the workers that nobody has needed for so long."""
+        # The loop may call a little early.
+        cold_since = asyncio.get_running_loop().time() - 0.9 * self._idle_seconds
+        for worker in [worker for worker in self._idle if worker.idle_since <= cold_since]:
+            self._idle.remove(worker)
+            self._spawn(self._drop(worker))
 
     def _fail_one(self, error: Exception) -> None:
         while self._waiting:
