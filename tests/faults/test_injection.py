@@ -21,6 +21,7 @@ from botocore.exceptions import (
 
 from infra.local.client import LocalAwsProcess
 from tests.faults.faulty import Faulty
+from tests.local.lambda_in_tests import until
 
 pytestmark = pytest.mark.engines
 
@@ -279,13 +280,24 @@ def test_a_rule_that_mentions_another_table_leaves_this_one_alone(prober: Prober
 
 def test_the_restarted_gateway_refuses_calls_and_then_answers_at_the_same_address(prober: Prober) -> None:
     prober.put("before")
-    prober.faulty.restart(0.5)
-    time.sleep(0.3)
+    prober.faulty.restart(3.0)
+    # It answers first and goes down a moment later; how soon, and how soon it is back, is the machine's affair.
+    until(lambda: refuses_connections(prober))
     with pytest.raises(EndpointConnectionError):
         prober.put("meanwhile")
-    time.sleep(0.6)
+    until(lambda: not refuses_connections(prober))
     prober.put("after")
     assert prober.keys() == {"before", "after"}
+
+
+def refuses_connections(prober: Prober) -> bool:
+    try:
+        prober.dynamodb.describe_table(TableName=prober.name)
+    except EndpointConnectionError:
+        return True
+    except ConnectionClosedError:  # it was cut in the middle
+        return False
+    return False
 
 
 def test_two_rules_of_one_name_and_a_misspelt_rule_are_refused(prober: Prober) -> None:
