@@ -52,7 +52,7 @@ format: $(READY) ## lay the code out
 
 lock: ## pin every package anew, from pyproject.toml
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet --disable-pip-version-check ".[local,dev]"
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check ".[local,deploy,dev]"
 	build/lock/bin/python -m pip freeze --exclude tableferry > requirements.lock
 
 clean: ## remove what set-up and the tools made
