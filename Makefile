@@ -15,12 +15,12 @@ help: ## list the targets
 
 setup: $(READY) ## install Python packages and the local engines (once; the other targets do it by themselves)
 
-$(READY): requirements.lock infra/local/install.py
+$(READY): requirements.lock infra/install.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "tableferry needs Python 3.11 or newer, and $(PYTHON) is older: make PYTHON=python3.13 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	$(BIN)/python -m infra.local.install
+	$(BIN)/python -m infra.install
 	@touch $@
 
 demo: $(READY) ## migrate a real table under live writes on this machine (ITEMS= SEGMENTS= WRITES_PER_SECOND= SEED=)

@@ -7,6 +7,6 @@
 | `lambdas` | the Lambda API and the workers that run functions |
 | `mappings` | event source mappings: from streams to functions |
 | `replicas` | global tables |
-| `install`, `server`, `client` | set-up; the process; how demo and tests start it |
+| `server`, `client` | the process; how demo and tests start it |
 | `deploy`, `playground`, `demo` | a migration deployed here; `make local`; `make demo` |
 """

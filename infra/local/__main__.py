@@ -13,9 +13,9 @@ import signal
 import stat
 import sys
 
+from infra.install import EngineMissing
 from infra.local.client import DEFAULT_REGION
 from infra.local.engines.engines import EngineFailed
-from infra.local.install import EngineMissing
 from infra.local.server import LocalAws
 
 PARENT_LOOK_SECONDS = 1.0

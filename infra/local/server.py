@@ -9,6 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from infra.install import locate
 from infra.local.client import ACCOUNT, DEFAULT_REGION, environment
 from infra.local.engines.dynamodb_calls import DynamoDBCalls
 from infra.local.engines.engines import start_both
@@ -17,7 +18,6 @@ from infra.local.engines.moto_app import MotoApp
 from infra.local.engines.upstream import Upstream
 from infra.local.faults.injection import Faults
 from infra.local.gateway import Gateway
-from infra.local.install import locate
 from infra.local.lambdas.lambda_api import add_routes
 from infra.local.lambdas.lambda_host import LambdaHost
 from infra.local.listener import Listener

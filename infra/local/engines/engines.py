@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.local.install import Engines
+from infra.install import Engines
 
 READY_WITHIN_SECONDS = 60.0
 STOP_WITHIN_SECONDS = 5.0

