@@ -59,7 +59,7 @@ class Migration(BaseModel):
         return self
 
 
-DEPLOYED_FIELDS = ("migration", "source_table", "target_table", "version_attribute")
+DEPLOYED_FIELDS = ("migration", "source_table", "target_table", "replica_regions", "version_attribute")
 """Roles, mappings and the conflict rule are made for these: another value needs another deployment."""
 
 
@@ -72,7 +72,7 @@ def parse_migration(settings: Mapping[str, Any]) -> Migration:
     try:
         return Migration.model_validate(dict(settings))
     except ValidationError as error:
-        raise Refused(_in_words(error)) from None
+        raise Refused(in_words(error, Migration)) from None
 
 
 def apply_overrides(deployed: Migration, execution_input: object) -> Migration:
@@ -89,21 +89,23 @@ def apply_overrides(deployed: Migration, execution_input: object) -> Migration:
             "start it with an object: {} for the deployed settings, or fields of the migration to override"
         )
     overrides = {} if set(execution_input) == {"Comment"} else dict(execution_input)
-    fixed = [name for name in DEPLOYED_FIELDS if name in overrides and overrides[name] != getattr(deployed, name)]
+    as_deployed = deployed.model_dump(mode="json")
+    fixed = [name for name in DEPLOYED_FIELDS if name in overrides and overrides[name] != as_deployed[name]]
     if fixed:
         raise Refused(
             f"{_listed(fixed)} can not be overridden: the deployed roles, mappings and conflict rule are made for "
-            f"{', '.join(f'{name}={getattr(deployed, name)!r}' for name in fixed)}; "
+            f"{', '.join(f'{name}={as_deployed[name]!r}' for name in fixed)}; "
             "leave it out, or deploy a migration with the other value"
         )
-    return parse_migration({**deployed.model_dump(), **overrides})
+    return parse_migration({**as_deployed, **overrides})
 
 
-def _in_words(error: ValidationError) -> str:
+def in_words(error: ValidationError, model: type[BaseModel]) -> str:
+    """Return what is wrong with a model's fields, each by its name, in one line."""
     unknown = [str(line["loc"][0]) for line in error.errors() if line["type"] == "extra_forbidden"]
     problems = []
     if unknown:
-        problems.append(f"unknown field {_listed(unknown)}; the fields are {', '.join(Migration.model_fields)}")
+        problems.append(f"unknown field {_listed(unknown)}; the fields are {', '.join(model.model_fields)}")
     for line in error.errors(include_url=False, include_context=False):
         if line["type"] == "extra_forbidden":
             continue

@@ -17,6 +17,9 @@ def refusal(execution_input: object) -> str:
     return str(refused.value)
 
 
+AS_DEPLOYED = DEPLOYED.model_dump(mode="json")
+
+
 @pytest.mark.parametrize("execution_input", [{}, {"Comment": "Insert your JSON here"}, {"Comment": None}])
 def test_the_consoles_own_sample_input_is_not_refused(execution_input: object) -> None:
     assert apply_overrides(DEPLOYED, execution_input) == DEPLOYED
@@ -33,7 +36,6 @@ def test_an_override_is_not_ignored() -> None:
         {
             "total_segments": 64,
             "approval": "automatic",
-            "replica_regions": ["ap-northeast-1"],
             "max_concurrency": 7,
             "settle_seconds": 5,
             "quiet_seconds": 6,
@@ -43,7 +45,6 @@ def test_an_override_is_not_ignored() -> None:
         **SETTINGS,
         total_segments=64,
         approval="automatic",
-        replica_regions=("ap-northeast-1",),
         max_concurrency=7,
         settle_seconds=5,
         quiet_seconds=6,
@@ -72,9 +73,6 @@ def test_a_misspelt_field_is_refused_by_name_and_never_ignored() -> None:
         ({"quiet_seconds": 86_401}, "quiet_seconds"),
         ({"approval": "yes"}, "approval"),
         ({"approval": ""}, "approval"),
-        ({"replica_regions": "ap-northeast-1"}, "replica_regions"),
-        ({"replica_regions": [None]}, "replica_regions.0"),
-        ({"replica_regions": ["eu-west-1", "eu-west-1"]}, "replica_regions"),
     ],
 )
 def test_a_value_out_of_its_range_is_refused_by_its_fields_name(override: dict[str, Any], named: str) -> None:
@@ -92,13 +90,13 @@ def test_all_wrong_fields_are_named_at_once_and_not_one_per_attempt() -> None:
 def test_an_override_can_not_leave_the_roles_and_mappings_that_were_deployed(field: str) -> None:
     message = refusal({field: "something-else"})
     assert repr(field) in message
-    assert f"{field}={getattr(DEPLOYED, field)!r}" in message, "why: what it was deployed for"
+    assert f"{field}={AS_DEPLOYED[field]!r}" in message, "why: what it was deployed for"
     assert "deploy a migration with the other value" in message, "the way out"
 
 
 @pytest.mark.parametrize("field", DEPLOYED_FIELDS)
 def test_naming_what_is_deployed_anyway_is_not_refused(field: str) -> None:
-    assert apply_overrides(DEPLOYED, {field: getattr(DEPLOYED, field)}) == DEPLOYED
+    assert apply_overrides(DEPLOYED, {field: AS_DEPLOYED[field]}) == DEPLOYED
 
 
 @pytest.mark.parametrize(
@@ -121,6 +119,9 @@ def test_input_that_is_no_object_is_refused_and_not_taken_for_empty(execution_in
         {**SETTINGS, "migration": "-airports"},
         {**SETTINGS, "migration": "a" * 41},
         {**SETTINGS, "version_attribute": ""},
+        {**SETTINGS, "replica_regions": "ap-northeast-1"},
+        {**SETTINGS, "replica_regions": [None]},
+        {**SETTINGS, "replica_regions": ["eu-west-1", "eu-west-1"]},
         {key: value for key, value in SETTINGS.items() if key != "source_table"},
         {},
     ],
