@@ -8,10 +8,10 @@ READY := $(VENV)/ready
 export ITEMS SEGMENTS WRITES_PER_SECOND SEED FAULTS MINUTES
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test guards soak lint check format lock clean
+.PHONY: help setup demo local synth bootstrap deploy destroy test guards soak lint check format lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## install Python packages and the local engines (once; the other targets do it by themselves)
 
@@ -28,6 +28,22 @@ demo: $(READY) ## migrate a real table under live writes on this machine (ITEMS=
 
 local: $(READY) ## keep a local AWS up with a migration deployed, and print how to use it
 	@$(BIN)/python -m infra.local.playground
+
+synth: $(READY) ## write the CloudFormation template to build/cdk.out; needs no AWS account (SETTINGS= a file)
+	@$(BIN)/python -m infra.cdk synth $(if $(SETTINGS),--settings "$(SETTINGS)")
+
+bootstrap: $(READY) wanted-settings ## prepare the account and Region for CDK, once (SETTINGS= a file)
+	@$(BIN)/python -m infra.cdk bootstrap --settings "$(SETTINGS)"
+
+deploy: $(READY) wanted-settings ## deploy a migration to AWS (SETTINGS= a file)
+	@$(BIN)/python -m infra.cdk deploy --settings "$(SETTINGS)"
+
+destroy: $(READY) wanted-settings ## remove a migration's stack from AWS; both tables stay (SETTINGS= a file)
+	@$(BIN)/python -m infra.cdk destroy --settings "$(SETTINGS)"
+
+.PHONY: wanted-settings
+wanted-settings:
+	@test -n "$(SETTINGS)" || { echo "which migration? copy infra/migration.example.yaml, fill it in, and give it as SETTINGS=FILE"; exit 2; }
 
 test: $(READY) ## run all tests
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)

@@ -55,8 +55,8 @@ def read_settings(file: Path) -> Settings:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise Refused(
-            f"the settings file {file} can not be read ({error.strerror}); copy {EXAMPLE.name}, fill it in, and give it "
-            "as SETTINGS=…"
+            f"the settings file {file} can not be read ({error.strerror}); copy {EXAMPLE.name}, fill it in, and give "
+            "that file as SETTINGS=…"
         ) from None
     try:
         found = yaml.load(text, _Loader)  # noqa: S506 — a SafeLoader

@@ -33,11 +33,6 @@ class Names:
         """The Kinesis stream that carries pages."""
         return f"{self.state_machine}-pages"
 
-    @property
-    def rejects_bucket(self) -> str:
-        """The S3 bucket of what the target refused."""
-        return f"{self.state_machine}-rejects"
-
     def function(self, state: str) -> str:
         """Return the name of a state's Lambda function."""
         return f"{self.state_machine}-{state}"

@@ -6,16 +6,14 @@ iterations run again, which a redrive would spare: a harder test, not an easier 
 
 import json
 
-from infra.local.deploy import ROLE_ARN
 from tests.workflow.running import Ended, Running
 
 
 def redrive(running: Running, failed: Ended) -> str:
     """Start the rest of a failed execution, and return the new execution's ARN."""
     assert running.deployment is not None
-    definition = json.loads(
-        running.stepfunctions.describe_state_machine(stateMachineArn=running.deployment.state_machine_arn)["definition"]
-    )
+    described = running.stepfunctions.describe_state_machine(stateMachineArn=running.deployment.state_machine_arn)
+    definition = json.loads(described["definition"])
     entered = next(
         event["stateEnteredEventDetails"]
         for event in reversed(failed.events)
@@ -25,7 +23,7 @@ def redrive(running: Running, failed: Ended) -> str:
     machine = running.stepfunctions.create_state_machine(
         name=f"{running.migration.migration}-from-{entered['name']}-{len(failed.events)}",
         definition=json.dumps(definition),
-        roleArn=ROLE_ARN,
+        roleArn=described["roleArn"],
     )["stateMachineArn"]
     arn: str = running.stepfunctions.start_execution(
         stateMachineArn=machine, name=f"redrive-{len(failed.events)}", input=entered["input"]

@@ -1,0 +1,51 @@
+"""From settings to a CloudFormation template, in this process."""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from infra.functions import FUNCTIONS, Function
+from infra.install import locate
+from infra.settings import Settings
+from workflow.definition import Engine
+
+Template = dict[str, Any]
+
+
+def synthesize(
+    settings: Settings,
+    *,
+    code: Path,
+    functions: Sequence[Function] = FUNCTIONS,
+    engine: Engine = Engine.AWS,
+    most_poll_seconds: int | None = None,
+) -> Template:
+    """Return the template of a migration's stack.
+
+    Args:
+        settings: of the deployment.
+        code: the folder of the Lambda package.
+        functions: what to deploy.
+        engine: what runs the definition.
+        most_poll_seconds: a bound for the definition's waits.
+    """
+    use_our_node()
+    # Only now: CDK starts Node.js when it is imported.
+    import aws_cdk as cdk  # noqa: PLC0415
+
+    from infra.migration_stack import MigrationStack  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory(prefix="tableferry-synth-") as folder:
+        app = cdk.App(outdir=folder, analytics_reporting=False)
+        stack = MigrationStack(
+            app, settings, code=code, functions=functions, engine=engine, most_poll_seconds=most_poll_seconds
+        )
+        template: Template = app.synth().get_stack_by_name(stack.stack_name).template
+        return template
+
+
+def use_our_node() -> None:
+    """Let CDK run on the Node.js that set-up found or installed."""
+    os.environ.setdefault("JSII_NODE", str(locate().node))
