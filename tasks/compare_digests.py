@@ -9,12 +9,13 @@ from collections.abc import Iterator
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tasks.aws import digests, recheck
+from tasks.aws import digests, measure, recheck
 from tasks.aws.handler import Request, deadline_of, task
 from tasks.core.digest import key_hash
 from tasks.core.drift import summed
 from tasks.core.errors import DriftFound, VerifyPending
 from tasks.core.item import Item
+from tasks.core.metrics import DRIFT, UNEQUAL_BUCKETS
 from tasks.core.plan import Plan
 from tasks.core.verification import Verification, plan_slices
 
@@ -43,8 +44,10 @@ def _compare_sums(plan: Plan, verify: Verification) -> Verification:
     source = digests.read_digest(plan.run, verify.id, "source", plan.buckets)
     target = digests.read_digest(plan.run, verify.id, "target", plan.buckets)
     unequal = source.unequal_buckets(target)
+    measure.add(UNEQUAL_BUCKETS, len(unequal))
     counted = {"id": verify.id, "source_items": source.items, "target_items": target.items}
     if not unequal:
+        measure.add(DRIFT, 0)
         return Verification(**counted, verdict="equal")
     digests.put_unequal_buckets(plan.run, verify.id, unequal)
     return Verification(**counted, stage="suspects", verdict="suspect", slices=plan_slices(plan.verify_segments))
@@ -62,6 +65,7 @@ def _compare_suspects(plan: Plan, verify: Verification, stream_arn: str, deadlin
                 "the replicator has passed them"
             )
         drift += found
+    measure.add(DRIFT, drift.total)
     if drift.total:
         raise DriftFound(
             f"{plan.source_table} and {plan.target_table} differ: {drift.in_words()}. Traffic stays where it is. "

@@ -8,11 +8,12 @@ import time
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tasks.aws import backfill_drain, deployment, lag, receipts
+from tasks.aws import backfill_drain, deployment, lag, measure, receipts
 from tasks.aws.backfill_drain import DrainProgress
 from tasks.aws.control import control
 from tasks.aws.handler import Request, deadline_of, task
 from tasks.aws.rejects import count_given_up
+from tasks.core import metrics
 from tasks.core.errors import BackfillIncomplete, DrainPending
 from tasks.core.plan import Plan
 from tasks.core.receipts import SegmentDrain
@@ -36,6 +37,8 @@ def handler(request: DrainBackfillRequest, context: LambdaContext) -> dict[str, 
     plan = request.plan
     progress = backfill_drain.read_progress(plan.run)
     first = progress.segments
+    measure.add(metrics.SEGMENTS_TOTAL, plan.total_segments)
+    measure.add(metrics.SEGMENTS_DRAINED, first)
     for segment in range(first, plan.total_segments):
         if context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS and segment > first:
             raise DrainPending(f"receipts compared of {segment} of {plan.total_segments} segments; going on")
@@ -45,11 +48,14 @@ def handler(request: DrainBackfillRequest, context: LambdaContext) -> dict[str, 
                 f"segment {segment} of {plan.total_segments} was never scanned to its end; start a new execution"
             )
         drain = receipts.read_segment_drain(plan.run, checkpoint)
+        measure.add(metrics.BACKLOG_PAGES, len(drain.missing))
         if drain.missing:
             what = _wait_for(plan, checkpoint, drain, progress)
             late = lag.read_lag(request.stream_arn, deadline=deadline_of(context))
             raise DrainPending(what + late.warning(plan.lag_limit_seconds))
         progress = backfill_drain.put_progress(plan.run, progress.with_segment(checkpoint, drain))
+        measure.add(metrics.SEGMENTS_DRAINED, progress.segments)
+        measure.add(metrics.PROGRESS)
     return {
         "pages": progress.pages,
         "items": progress.items,

@@ -5,7 +5,9 @@ Reads and writes nothing: the checkpoints are its output, in the execution histo
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from tasks.aws import measure
 from tasks.aws.handler import Request, task
+from tasks.core.metrics import SEGMENTS_TOTAL
 from tasks.core.segment import plan_checkpoints
 
 
@@ -13,4 +15,5 @@ from tasks.core.segment import plan_checkpoints
 def handler(request: Request, _: LambdaContext) -> dict[str, object]:
     """Return one checkpoint per segment."""
     checkpoints = plan_checkpoints(request.plan.total_segments)
+    measure.add(SEGMENTS_TOTAL, len(checkpoints))
     return {"checkpoints": [checkpoint.model_dump(mode="json", exclude_defaults=True) for checkpoint in checkpoints]}

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from tasks.aws import clients, deployment, executions, mappings, migration_record, pointer, tables
+from tasks.aws.call import call
 from tasks.aws.handler import task
 from tasks.core.migration import Migration, apply_overrides, parse_migration
 from tasks.core.plan import Facts, Plan, TableFacts, make_plan
@@ -34,7 +35,9 @@ class PreflightRequest(BaseModel):
 @task(PreflightRequest)
 def handler(request: PreflightRequest, _: LambdaContext) -> Plan:
     """Return the plan, or refuse with every reason at once."""
-    settings = apply_overrides(parse_migration(deployment.settings()), request.input)
+    deployed = parse_migration(deployment.settings())
+    call.is_of(deployed.migration, run=request.execution_name)
+    settings = apply_overrides(deployed, request.input)
     return make_plan(
         settings,
         _facts(settings, request),

@@ -12,12 +12,14 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tasks.aws import late_changes, migration_record, tombstones, watermarks
+from tasks.aws import late_changes, measure, migration_record, tombstones, watermarks
+from tasks.aws.call import call, logger
 from tasks.aws.clients import passing_errors
-from tasks.aws.handler import logged, logger
+from tasks.aws.handler import driven_by_stream, logged
 from tasks.aws.raw import raw_dynamodb
 from tasks.aws.rejects import put_rejects
 from tasks.aws.target import ITEMS_AT_ONCE, Target
+from tasks.core import metrics
 from tasks.core.change import first_unapplied, parse_changes, passed, unapplied
 from tasks.core.conflict import Change, ReplicationRule, last_per_key, tombstone_of
 from tasks.core.errors import Refused
@@ -30,6 +32,7 @@ BUDGET_SHARE = 0.5
 """Of the time-out. Whoever runs into the time-out itself reports nothing, and all of the batch comes again."""
 
 
+@driven_by_stream
 def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Apply one batch of one shard; report the first change that could not be applied.
 
@@ -39,9 +42,10 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     answer: dict[str, Any] = {"state": {}, "batchItemFailures": []}
     if not event["Records"]:  # the end of a window
         return answer
+    plan = migration_record.required_plan()
+    call.is_of(plan.migration, run=plan.run)
     shard = _shard_of(event)
     rule = migration_record.required_rule()
-    plan = migration_record.required_plan()
     # A change that came before may come again, even out of order. Applied once more after the cut-over it could undo
     # what the application did since: so what the watermark has passed is left out.
     mark = watermarks.read_watermark(shard)
@@ -59,9 +63,14 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
                 # Only now: a watermark that passes a change which is not applied would let the cut-over lose it.
                 mark = passed(mark, shard, stretch, applied_at=time.time(), rule_since=rule.since)
                 watermarks.put_watermark(mark)
+            measure.add(metrics.CHANGES_APPLIED, len(stretch))
+            measure.add(metrics.DELETES_APPLIED, sum(change.new is None for change in stretch))
+            measure.add(metrics.REPLICATOR_LAG, mark.lag_seconds)
+            measure.add(metrics.PROGRESS)
         except Exception as error:  # noqa: BLE001 — every failure is reported to the mapping, which sends the rest again
             failed = first_unapplied(stretch, applied, plan.key)
             logger.warning("shard %s comes again from %s: %s", shard, failed, type(error).__name__)
+            measure.add(metrics.FAILURES)
             answer["batchItemFailures"] = [{"itemIdentifier": failed}]
             break
     return answer
@@ -94,6 +103,7 @@ def apply_changes(plan: Plan, rule: ReplicationRule, changes: list[Change], appl
         else:
             rejects = target.write_all(puts, [change.key for change in deleted])
         if rejects:
+            measure.add(metrics.CHANGES_REJECTED, len(rejects))
             put_rejects(f"{plan.run}/changes/{batch[0].sequence_number}", rejects)
         applied += batch
 

@@ -9,10 +9,12 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tasks.aws import deployment, pages, receipts
+from tasks.aws import deployment, measure, pages, receipts
 from tasks.aws.clients import passing_errors
 from tasks.aws.handler import Request, task
 from tasks.aws.raw import body_of, raw_dynamodb
+from tasks.core import metrics
+from tasks.core.capacity import ASKED_FOR
 from tasks.core.errors import AwsUnavailable, PutRecordsIncomplete
 from tasks.core.page import encode_page, read_header, take_apart
 from tasks.core.plan import Plan
@@ -27,6 +29,11 @@ class ScanSegmentRequest(Request):
     """The segment and how far it has come."""
 
     checkpoint: Checkpoint
+
+    @property
+    def of_segment(self) -> int:
+        """The segment that is scanned."""
+        return self.checkpoint.segment
 
 
 @task(ScanSegmentRequest)
@@ -54,14 +61,22 @@ def _scan_page(plan: Plan, checkpoint: Checkpoint) -> Checkpoint:
         "TableName": plan.source_table,
         "Segment": checkpoint.segment,
         "TotalSegments": plan.total_segments,
+        **ASKED_FOR,
     }
     if checkpoint.cursor is not None:
         request["ExclusiveStartKey"] = checkpoint.cursor
     page = take_apart(raw_dynamodb().call("Scan", body_of(request)))
+    measure.add(metrics.READ_UNITS, page.read_units)
     records = encode_page(page, run=plan.run, segment=checkpoint.segment, number=checkpoint.pages)
     pages.put_all(deployment.pages_stream_arn(), records)
     digests = tuple(read_header(record).digest for record in records)
     receipts.put_sent(plan.run, checkpoint.segment, Sent(checkpoint.pages, digests, page.count))
+    measure.add(metrics.ITEMS_SCANNED, page.count)
+    measure.add(metrics.PAGES_SENT)
+    measure.add(metrics.PARTS_SENT, len(records))
+    measure.add(metrics.BYTES_SENT, sum(map(len, records)))
+    measure.add(metrics.SEGMENTS_SCANNED, 1 if page.cursor is None else 0)
+    measure.add(metrics.PROGRESS)
     return Checkpoint(
         segment=checkpoint.segment,
         state="done" if page.cursor is None else "scanning",

@@ -10,10 +10,12 @@ from typing import Any, Literal
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tasks.aws import digests
+from tasks.aws import digests, measure
 from tasks.aws.clients import passing_errors
 from tasks.aws.handler import Request, task
 from tasks.aws.raw import body_of, raw_dynamodb
+from tasks.core import metrics
+from tasks.core.capacity import ASKED_FOR, capacity_of
 from tasks.core.digest import Digest, bucket_of, comparable, item_hash, key_hash
 from tasks.core.errors import AwsUnavailable
 from tasks.core.item import Item
@@ -29,6 +31,11 @@ class VerifySegmentRequest(Request):
     verification: str
     stage: Literal["digests", "suspects"]
     slice: VerifySlice
+
+    @property
+    def of_segment(self) -> int:
+        """The segment that is read, of one of the two tables."""
+        return self.slice.segment
 
 
 @task(VerifySegmentRequest)
@@ -50,8 +57,11 @@ def handler(request: VerifySegmentRequest, context: LambdaContext) -> VerifySlic
             for item in items:
                 digest.add(key_hash(plan.key.key_of(item)), item_hash(item))
         else:
-            suspects = _iter_suspects(plan, items, unequal)
+            suspects = list(_iter_suspects(plan, items, unequal))
             digests.put_suspects(plan.run, request.verification, reached.name, reached.pages, suspects)
+            measure.add(metrics.SUSPECTS, len(suspects))
+        measure.add(metrics.ITEMS_VERIFIED, len(items))
+        measure.add(metrics.PROGRESS)
         reached = VerifySlice(
             table=reached.table,
             segment=reached.segment,
@@ -72,10 +82,12 @@ def _read_page(plan: Plan, slice_: VerifySlice) -> tuple[list[Item], Item | None
         "TableName": plan.source_table if slice_.table == "source" else plan.target_table,
         "Segment": slice_.segment,
         "TotalSegments": plan.verify_segments,
+        **ASKED_FOR,
     }
     if slice_.cursor is not None:
         request["ExclusiveStartKey"] = slice_.cursor
     answer = json.loads(raw_dynamodb().call("Scan", body_of(request)))
+    measure.add(metrics.READ_UNITS, capacity_of(answer))
     items = [shown for item in answer["Items"] if (shown := comparable(item, slice_.table)) is not None]
     return items, answer.get("LastEvaluatedKey") or None
 

@@ -10,12 +10,14 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tasks.aws import migration_record, receipts
+from tasks.aws import measure, migration_record, receipts
+from tasks.aws.call import call, logger
 from tasks.aws.clients import passing_errors
-from tasks.aws.handler import logged, logger
+from tasks.aws.handler import driven_by_stream, logged
 from tasks.aws.raw import raw_dynamodb
 from tasks.aws.rejects import put_rejects
 from tasks.aws.target import Target
+from tasks.core import metrics
 from tasks.core.conflict import PageCondition
 from tasks.core.item import without_legacy_attributes
 from tasks.core.page import decode_items, read_header
@@ -25,12 +27,14 @@ BUDGET_SHARE = 0.5
 """Of the time-out: what is left over is for one slow page."""
 
 
+@driven_by_stream
 def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Write each record's items; report those that failed or were not begun.
 
     Kinesis sends all from the lowest of them on again; those in between that are done have their receipts by then.
     """
     plan = migration_record.required_plan()
+    call.is_of(plan.migration, run=plan.run)
     reserve = context.get_remaining_time_in_millis() * (1 - BUDGET_SHARE)
     failures = []
     for number, entry in enumerate(event["Records"]):
@@ -44,6 +48,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
                 write_record(plan, base64.b64decode(entry["kinesis"]["data"]))
         except Exception as error:  # noqa: BLE001 — every failure is reported to the mapping, which sends it again
             logger.warning("record %s comes again: %s", sequence_number, type(error).__name__)
+            measure.add(metrics.FAILURES)
             failures.append({"itemIdentifier": sequence_number})
     return {"batchItemFailures": failures}
 
@@ -63,6 +68,7 @@ def write_record(plan: Plan, record: bytes) -> None:
     if receipts.has_receipt(header):
         return
     items = [without_legacy_attributes(item) for item in decode_items(record)]
+    measure.add(metrics.ITEMS_ATTEMPTED, len(items))
     condition = PageCondition(plan.key.hash_name, plan.version_attribute)
     written = Target(raw_dynamodb(), plan.target_table, plan.key).insert_absent(items, condition)
     if written.rejects:
@@ -70,3 +76,8 @@ def write_record(plan: Plan, record: bytes) -> None:
         put_rejects(name, written.rejects)
     # Only now: a receipt before the last item would let a crash lose the rest.
     receipts.put_receipt(header, inserted=written.inserted, present=written.present, rejected=len(written.rejects))
+    measure.add(metrics.PARTS_WRITTEN)
+    measure.add(metrics.ITEMS_INSERTED, written.inserted)
+    measure.add(metrics.ITEMS_PRESENT, written.present)
+    measure.add(metrics.ITEMS_REJECTED, len(written.rejects))
+    measure.add(metrics.PROGRESS)

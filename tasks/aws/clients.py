@@ -2,15 +2,17 @@
 
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004 — botocore's own name
 
+from tasks.aws import measure
 from tasks.core.errors import AwsUnavailable
+from tasks.core.metrics import THROTTLES
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -61,6 +63,21 @@ PASSING_CODES = frozenset(
 """Error codes, of calls and of single statements, after which the same task may well succeed. An iterator that is too
 old is one: the task takes a new one."""
 
+THROTTLED_CODES = frozenset(
+    {
+        "ProvisionedThroughputExceeded",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingError",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+"""Those among them that say: too much."""
+
 
 @contextmanager
 def passing_errors(doing: str) -> Iterator[None]:
@@ -82,6 +99,19 @@ def passing_errors(doing: str) -> Iterator[None]:
         raise
     except (ConnectionError, HTTPClientError) as error:
         raise AwsUnavailable(f"{doing}: {type(error).__name__}; it is tried again, nothing is lost") from error
+
+
+def count_throttles(client: "DynamoDBClient | KinesisClient", operations: Iterable[str]) -> None:
+    """Count every throttled answer to a client's calls of these operations, those too that boto3 itself tries again."""
+
+    def count(response: tuple[object, dict[str, Any]] | None, **_: object) -> None:
+        # `None` without an answer. What this returns decides on no retry: boto3's own handler does.
+        if response is not None and response[1].get("Error", {}).get("Code") in THROTTLED_CODES:
+            measure.add(THROTTLES)
+
+    service = client.meta.service_model.service_id.hyphenize()
+    for operation in operations:
+        client.meta.events.register(f"needs-retry.{service}.{operation}", count)
 
 
 def error_code(error: ClientError) -> str:
@@ -112,7 +142,9 @@ def dynamodb_streams() -> "DynamoDBStreamsClient":
 @functools.cache
 def kinesis() -> "KinesisClient":
     """Return the Kinesis client."""
-    return boto3.client("kinesis", config=_CONFIG)
+    client = boto3.client("kinesis", config=_CONFIG)
+    count_throttles(client, ["PutRecords"])
+    return client
 
 
 @functools.cache

@@ -5,16 +5,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from tasks.aws.call import call, logger
 from tasks.aws.clients import passing_errors
 from tasks.core.errors import Pending, Refused, TableferryError
 from tasks.core.plan import Plan
-
-logger = Logger(service="tableferry", log_uncaught_exceptions=False)
-"""JSON lines. Keys and counts may be logged, other item data never."""
 
 
 class Request(BaseModel):
@@ -24,6 +21,11 @@ class Request(BaseModel):
 
     plan: Plan
 
+    @property
+    def of_segment(self) -> int | None:
+        """The segment that the request is about, if it is about one: for logs and traces."""
+        return None
+
 
 RequestT = TypeVar("RequestT", bound=BaseModel)
 Handler = Callable[[Mapping[str, Any], LambdaContext], Any]
@@ -32,8 +34,8 @@ Handler = Callable[[Mapping[str, Any], LambdaContext], Any]
 def task(request_model: type[RequestT]) -> Callable[[Callable[[RequestT, LambdaContext], Any]], Handler]:
     """Make a Lambda handler of a function that takes a parsed request.
 
-    The request is checked, the outcome is logged with its reason, and errors of AWS that pass by themselves become
-    `AwsUnavailable`, which the state's Retry goes on after.
+    The request is checked, the outcome is logged with its reason, measured and traced, and errors of AWS that pass by
+    themselves become `AwsUnavailable`, which the state's Retry goes on after.
 
     Args:
         request_model: the pydantic model of the state's payload.
@@ -44,22 +46,49 @@ def task(request_model: type[RequestT]) -> Callable[[Callable[[RequestT, LambdaC
 
         @functools.wraps(work)
         def handler(event: Mapping[str, Any], context: LambdaContext) -> Any:  # noqa: ANN401 — any JSON
-            logger.set_correlation_id(context.aws_request_id)
-            try:
-                request = request_model.model_validate(dict(event))
-            except ValidationError as error:
-                fields = ", ".join(".".join(map(str, line["loc"])) for line in error.errors())
-                raise Refused(
-                    f"{name} was called with a payload it does not know ({fields}): "
-                    "the state machine and the functions are of different versions; deploy both"
-                ) from None
-            with logged(name), passing_errors(name):
-                result = work(request, context)
+            with call.under_way(name, context):
+                call.is_of(_migration_of(event))
+                request = _parsed(request_model, event, name)
+                if isinstance(request, Request):
+                    call.is_of(request.plan.migration, run=request.plan.run, segment=request.of_segment)
+                with logged(name), passing_errors(name):
+                    result = work(request, context)
             return result.model_dump(mode="json") if isinstance(result, BaseModel) else result
 
         return handler
 
     return make
+
+
+def driven_by_stream(work: Handler) -> Handler:
+    """Make a Lambda handler of a function that a stream drives: measured and traced, once it tells `call` its plan."""
+    name = work.__module__.rsplit(".", 1)[-1]
+
+    @functools.wraps(work)
+    def handler(event: Mapping[str, Any], context: LambdaContext) -> Any:  # noqa: ANN401 — any JSON
+        with call.under_way(name, context):
+            return work(event, context)
+
+    return handler
+
+
+def _migration_of(event: Mapping[str, Any]) -> str | None:
+    """Return the migration that a payload names, before it is checked: one that is refused counts as a failure too."""
+    match event:
+        case {"plan": {"migration": str(migration)}} if migration.strip():
+            return migration
+    return None
+
+
+def _parsed(request_model: type[RequestT], event: Mapping[str, Any], name: str) -> RequestT:
+    try:
+        return request_model.model_validate(dict(event))
+    except ValidationError as error:
+        fields = ", ".join(".".join(map(str, line["loc"])) for line in error.errors())
+        raise Refused(
+            f"{name} was called with a payload it does not know ({fields}): "
+            "the state machine and the functions are of different versions; deploy both"
+        ) from None
 
 
 def deadline_of(context: LambdaContext, *, reserve_seconds: float = 15.0) -> float:

@@ -2,9 +2,10 @@
 
 import time
 
-from tasks.aws import streams, watermarks
+from tasks.aws import measure, streams, watermarks
 from tasks.core.errors import ChangesLost
 from tasks.core.lag import Lag, judge_lag, shards_that_lost_since
+from tasks.core.metrics import OLDEST_UNAPPLIED
 from tasks.core.plan import Plan
 
 
@@ -18,9 +19,11 @@ def read_lag(stream_arn: str, *, deadline: float) -> Lag:
     Raises:
         TipOutOfReach: there are more shards than could be looked at until the deadline.
     """
-    return judge_lag(
+    lag = judge_lag(
         streams.read_unapplied(stream_arn, watermarks.read_watermarks(), deadline=deadline), now=time.time()
     )
+    measure.add(OLDEST_UNAPPLIED, lag.oldest_seconds)
+    return lag
 
 
 def check_nothing_lost(plan: Plan, stream_arn: str, *, proven_at: float, deadline: float) -> Lag:

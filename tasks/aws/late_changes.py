@@ -5,13 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from botocore.exceptions import ClientError
 
-from tasks.aws import clients
+from tasks.aws import clients, measure
 from tasks.aws.raw import raw_dynamodb
 from tasks.aws.rejects import Reject, put_rejects
 from tasks.aws.target import KEYS_AT_ONCE, Target, read_items
 from tasks.core.conflict import Change, LateChange, judge_late_change, late_condition
 from tasks.core.errors import WritesUnfinished
 from tasks.core.item import Item, canonical
+from tasks.core.metrics import CHANGES_OVERRULED, CHANGES_REJECTED
 from tasks.core.plan import Plan
 
 TRIES = 5
@@ -57,13 +58,17 @@ def _write(target: Target, plan: Plan, change: Change, present: Item | None) -> 
         if verdict is LateChange.APPLIED or (verdict is LateChange.TARGET_WINS and change.is_expiry):
             return []
         if verdict is LateChange.TARGET_WINS:
+            measure.add(CHANGES_OVERRULED)
             reason = "a late write to the source; the target holds neither what the source had before it nor after it"
             return [Reject(change.key, change.new, reason)]
         condition = late_condition(change, present)
         try:
             if change.new is None:
-                return target.write_if("DeleteItem", change.key, None, {"Key": change.key, **condition})
-            return target.write_if("PutItem", change.key, change.new, {"Item": change.new, **condition})
+                refused = target.write_if("DeleteItem", change.key, None, {"Key": change.key, **condition})
+            else:
+                refused = target.write_if("PutItem", change.key, change.new, {"Item": change.new, **condition})
+            measure.add(CHANGES_REJECTED, len(refused))
+            return refused
         except ClientError as error:
             if clients.error_code(error) != "ConditionalCheckFailedException":
                 raise

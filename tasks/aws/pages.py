@@ -5,9 +5,10 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-from tasks.aws import clients
+from tasks.aws import clients, measure
 from tasks.core.backoff import delays
 from tasks.core.errors import PutRecordsIncomplete
+from tasks.core.metrics import THROTTLES
 from tasks.core.page import partition_key, read_header
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def put_all(stream_arn: str, records: Sequence[bytes]) -> None:
                 if "ErrorCode" in result:
                     refused.append(entry)
                     reason = result["ErrorCode"]
+                    if reason in clients.THROTTLED_CODES:
+                        measure.add(THROTTLES)
         if not refused:
             return
         entries = refused

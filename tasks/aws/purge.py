@@ -1,14 +1,17 @@
 """Removing tombstones from the target."""
 
 import itertools
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from botocore.exceptions import ClientError
 
-from tasks.aws import clients, tombstones
+from tasks.aws import clients, measure, tombstones
 from tasks.aws.raw import body_of, raw_dynamodb
+from tasks.core.capacity import ASKED_FOR, capacity_of
 from tasks.core.item import TOMBSTONE_ATTRIBUTE, Item
+from tasks.core.metrics import PROGRESS, TOMBSTONES_PURGED, WRITE_UNITS
 from tasks.core.plan import Plan
 
 CALLS_SIDE_BY_SIDE = 16
@@ -37,6 +40,9 @@ def purge(plan: Plan, *, deadline: float) -> tuple[int, bool]:
             # failure is raised: at a target that throttles, the same entries would come again and again.
             tombstones.strike(gone)
             purged += len(gone)
+            if gone:
+                measure.add(TOMBSTONES_PURGED, len(gone))
+                measure.add(PROGRESS)
             for _, call in calls:
                 call.result()  # raises the first failure
     return purged, True
@@ -49,9 +55,11 @@ def _remove(plan: Plan, key: Item) -> None:
         # The key may have been created again since: then the item has no mark, and stays.
         "ConditionExpression": "attribute_exists(#mark)",
         "ExpressionAttributeNames": {"#mark": TOMBSTONE_ATTRIBUTE},
+        **ASKED_FOR,
     }
     try:
-        raw_dynamodb().call("DeleteItem", body_of(request))
+        answer = json.loads(raw_dynamodb().call("DeleteItem", body_of(request)))
+        measure.add(WRITE_UNITS, capacity_of(answer))
     except ClientError as error:
         if clients.error_code(error) != "ConditionalCheckFailedException":
             raise

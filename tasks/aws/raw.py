@@ -48,6 +48,7 @@ class RawDynamoDB:
             "Scan": client.scan,
         }
         self._thread = threading.local()
+        clients.count_throttles(client, _PLACEHOLDERS)
         for operation in _PLACEHOLDERS:
             client.meta.events.register(f"before-call.dynamodb.{operation}", self._give_body)
             client.meta.events.register(f"before-parse.dynamodb.{operation}", self._take_body)

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Sequence
 
-from tasks.aws import digests, moments
+from tasks.aws import digests, measure, moments
 from tasks.aws.raw import raw_dynamodb
 from tasks.aws.target import read_items
 from tasks.core.digest import key_hash
 from tasks.core.drift import Difference, Drift, Finding, Looks, differ, summed
 from tasks.core.item import Item, canonical
+from tasks.core.metrics import PROGRESS
 from tasks.core.plan import Plan
 
 KEYS_AT_ONCE = 200
@@ -55,6 +56,8 @@ def recheck(plan: Plan, verification: str, stream_arn: str, keys: Sequence[Item]
             difference = differ(after.get(canonical(key)), target.get(canonical(key)))
             if difference is not None:
                 drifted.append((difference, key))
+        if len(found[Finding.OPEN]) < len(batch):
+            measure.add(PROGRESS)
         open_keys = later + found[Finding.OPEN]
         if found[Finding.OPEN] and not later:
             time.sleep(BETWEEN_LOOKS_SECONDS)

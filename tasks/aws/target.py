@@ -10,13 +10,15 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tasks.aws import clients
+from tasks.aws import clients, measure
 from tasks.aws.raw import RawDynamoDB, body_of
 from tasks.aws.rejects import Reject
 from tasks.core.backoff import delays
+from tasks.core.capacity import ASKED_FOR, capacity_of
 from tasks.core.conflict import PageCondition
 from tasks.core.errors import AwsUnavailable, WritesUnfinished
 from tasks.core.item import Item, KeySchema, canonical
+from tasks.core.metrics import READ_UNITS, THROTTLES, WRITE_UNITS
 
 ITEMS_AT_ONCE = 25
 """BatchExecuteStatement and BatchWriteItem take no more."""
@@ -113,7 +115,7 @@ class Target:
     def _execute(self, statements: list[Statement]) -> list[Refusal]:
         """Run statements in one call; return for each the error that it was answered with, empty for none."""
         try:
-            answer = json.loads(self._raw.call("BatchExecuteStatement", body_of({"Statements": statements})))
+            answer = self._write("BatchExecuteStatement", {"Statements": statements})
         except ClientError as error:
             # Something in the call as a whole is refused: item by item the culprit shows.
             if clients.error_code(error) not in REFUSED_CODES:
@@ -133,6 +135,8 @@ class Target:
             # A version may still win; and a statement can be refused where a put is not: the put has the last word.
             return self._put_alone(item, condition)
         if code in clients.PASSING_CODES:
+            if code in clients.THROTTLED_CODES:
+                measure.add(THROTTLES)
             return None
         raise WritesUnfinished(
             f"{self._table} answered {code} to a statement: {refusal.get('Message', '')}; "
@@ -142,7 +146,7 @@ class Target:
     def _put_alone(self, item: Item, condition: PageCondition) -> Written:
         request = {"TableName": self._table, "Item": item, **condition.expression(item)}
         try:
-            self._raw.call("PutItem", body_of(request))
+            self._write("PutItem", request)
         except ClientError as error:
             code = clients.error_code(error)
             if code == "ConditionalCheckFailedException":
@@ -176,9 +180,8 @@ class Target:
         waiting = requests
         for delay in [0.0, *delays(random.random)]:
             time.sleep(delay)
-            body = body_of({"RequestItems": {self._table: waiting}})
             try:
-                answer = json.loads(self._raw.call("BatchWriteItem", body))
+                answer = self._write("BatchWriteItem", {"RequestItems": {self._table: waiting}})
             except ClientError as error:
                 # One item that the target can not take fails its whole batch: find it.
                 if clients.error_code(error) not in REFUSED_CODES:
@@ -187,6 +190,7 @@ class Target:
             waiting = answer.get("UnprocessedItems", {}).get(self._table, [])
             if not waiting:
                 return []
+            measure.add(THROTTLES, len(waiting))
         raise WritesUnfinished(
             f"{self._table} left {len(waiting)} of {len(requests)} changes unprocessed at every try; "
             "they come again by themselves: if this goes on, raise the target's capacity"
@@ -211,12 +215,18 @@ class Target:
             ClientError: for everything else, a failed condition included.
         """
         try:
-            self._raw.call(call, body_of({"TableName": self._table, **body}))
+            self._write(call, {"TableName": self._table, **body})
         except ClientError as error:
             if clients.error_code(error) not in REFUSED_CODES:
                 raise
             return [self._reject(key, item, error)]
         return []
+
+    def _write(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Make one call, and measure what it took; a call that fails tells nothing of that."""
+        answer: dict[str, Any] = json.loads(self._raw.call(operation, body_of({**request, **ASKED_FOR})))
+        measure.add(WRITE_UNITS, capacity_of(answer))
+        return answer
 
     def _reject(self, key: Item, item: Item | None, error: ClientError) -> Reject:
         return Reject(key, item, f"{clients.error_code(error)}: {error.response['Error'].get('Message', '')}")
@@ -245,13 +255,15 @@ def read_items(raw: RawDynamoDB, table: str, keys: Sequence[Item], schema: KeySc
         waiting = list(keys[start : start + KEYS_AT_ONCE])
         for delay in [0.0, *delays(random.random)]:
             time.sleep(delay)
-            body = body_of({"RequestItems": {table: {"Keys": waiting, "ConsistentRead": True}}})
-            answer = json.loads(raw.call("BatchGetItem", body))
+            request = {"RequestItems": {table: {"Keys": waiting, "ConsistentRead": True}}, **ASKED_FOR}
+            answer = json.loads(raw.call("BatchGetItem", body_of(request)))
+            measure.add(READ_UNITS, capacity_of(answer))
             for item in answer["Responses"].get(table, []):
                 found[canonical(schema.key_of(item))] = item
             waiting = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
             if not waiting:
                 break
+            measure.add(THROTTLES, len(waiting))
         else:
             raise AwsUnavailable(f"{table} left {len(waiting)} keys unread at every try; they are read again")
     return found

@@ -22,6 +22,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from tasks.core.capacity import capacity_of
 from tasks.core.errors import PageUnreadable
 from tasks.core.item import Item
 
@@ -67,6 +68,8 @@ class ScannedPage:
     count: int
     cursor: Item | None
     """LastEvaluatedKey; `None` after the segment's last page."""
+    read_units: float | None = None
+    """What the Scan call took, `None` if DynamoDB does not say."""
 
 
 def take_apart(body: bytes) -> ScannedPage:
@@ -93,6 +96,7 @@ def take_apart(body: bytes) -> ScannedPage:
                 items=body[opening : closing + 1],
                 count=envelope["Count"],
                 cursor=envelope.get("LastEvaluatedKey") or None,
+                read_units=capacity_of(envelope),
             )
         closing = body.rfind(b"]", first, closing)
     raise PageUnreadable(f"a Scan response of {len(body)} bytes whose Items never end: was the answer truncated?")

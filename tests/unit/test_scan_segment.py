@@ -109,7 +109,13 @@ def test_the_next_call_goes_on_behind_the_cursor_with_every_count(aws: FakeAws) 
     done = scan(begun)
     assert (done.pages, done.records, done.items) == (9, 10, 71)
     ((_, request),) = aws.dynamodb.calls
-    assert request == {"TableName": "source", "Segment": 0, "TotalSegments": 1, "ExclusiveStartKey": {"pk": {"S": "k"}}}
+    assert request == {
+        "TableName": "source",
+        "Segment": 0,
+        "TotalSegments": 1,
+        "ExclusiveStartKey": {"pk": {"S": "k"}},
+        "ReturnConsumedCapacity": "TOTAL",
+    }
     assert read_header(aws.kinesis.taken[0]["Data"]).page == 8
 
 
