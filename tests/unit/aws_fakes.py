@@ -152,6 +152,8 @@ class FakeDynamoDB(RawDynamoDB):
         """Returns those requests of a batch that stay unprocessed."""
         self.pages: list[tuple[list[Item], Item | None]] = []
         """What Scan returns, page by page."""
+        self.units: float | None = None
+        """The capacity that each call says it took, if it is asked; `None` says nothing."""
 
     def call(self, operation: str, body: bytes) -> bytes:
         request = json.loads(body)
@@ -166,6 +168,9 @@ class FakeDynamoDB(RawDynamoDB):
             "PutItem": self._put_item,
             "Scan": self._scan,
         }[operation](request)
+        if self.units is not None and request.get("ReturnConsumedCapacity") == "TOTAL":
+            consumed = {"TableName": "any", "CapacityUnits": self.units}
+            answer["ConsumedCapacity"] = [consumed] if operation.startswith("Batch") else consumed
         return json.dumps(answer).encode()
 
     def items(self, table: str) -> list[Item]:
