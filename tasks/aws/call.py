@@ -30,7 +30,7 @@ class Call:
             context: of the call.
         """
         state = "".join(word.capitalize() for word in module.split("_"))
-        measure.forget()
+        measure.take()  # of a call that never came to its end
         self._known = {}
         logger.remove_keys(["migration", "run", "segment"])
         logger.set_correlation_id(context.aws_request_id)

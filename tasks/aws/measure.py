@@ -53,11 +53,7 @@ class Sums:
 _sums: Final = Sums()
 add: Final = _sums.add
 has: Final = _sums.has
-
-
-def forget() -> None:
-    """Begin anew, before a call."""
-    _sums.take()
+take: Final = _sums.take
 
 
 def put_out(*, migration: str, state: str, shown: Mapping[str, str]) -> None:
@@ -68,7 +64,7 @@ def put_out(*, migration: str, state: str, shown: Mapping[str, str]) -> None:
         state: of the dimension `state`.
         shown: what else stands in the lines, for whoever searches the log; it makes no dimensions.
     """
-    sums = _sums.take()
+    sums = take()
     values = {"migration": migration, "state": state}
     for dimensions in (BY_MIGRATION, BY_STATE):
         chosen = {metric: value for metric, value in sums.items() if metric.dimensions == dimensions}

@@ -113,6 +113,18 @@ def test_an_empty_page_in_the_middle_does_not_end_the_segment(order: Any) -> Non
     assert take_apart(order("[]", 0, None).encode()) == ScannedPage(items=b"[]", count=0, cursor=None)
 
 
+@pytest.mark.parametrize("order", ORDERS)
+def test_consumed_capacity_is_found_wherever_it_stands_and_never_among_the_items(order: Any) -> None:  # noqa: ANN401 — a function
+    items = [*hostile_items(), {"pk": {"S": "x"}, "ConsumedCapacity": {"M": {"CapacityUnits": {"N": "9"}}}}]
+    bare = order(compact(items), len(items), '{"pk":{"S":"a"}}')
+    assert take_apart(bare.encode()).read_units is None
+    consumed = '"ConsumedCapacity":{"TableName":"source","CapacityUnits":128.5}'
+    for body in (f"{{{consumed},{bare[1:]}", f"{bare[:-1]},{consumed}}}"):
+        page = take_apart(body.encode())
+        assert page.items == compact(items).encode()
+        assert (page.count, page.cursor, page.read_units) == (len(items), {"pk": {"S": "a"}}, 128.5)
+
+
 def test_numbers_keep_their_spelling_on_the_way() -> None:
     text = '[{"pk":{"N":"1.50"},"n":{"NS":["-0","1E+2","00012345678901234567890123456789012345678.0"]}}]'
     page = take_apart(items_first(text, 1, None).encode())

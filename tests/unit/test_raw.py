@@ -16,7 +16,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from mypy_boto3_dynamodb import DynamoDBClient
 
+from tasks.aws import measure
 from tasks.aws.raw import RawDynamoDB
+from tasks.core.metrics import THROTTLES
 
 OPERATIONS = ["BatchExecuteStatement", "BatchGetItem", "BatchWriteItem", "DeleteItem", "PutItem", "Scan"]
 
@@ -113,6 +115,15 @@ def test_the_signature_is_of_the_body_that_was_sent(server: Server, raw: RawDyna
         raw.call("Scan", body)
     one, other = (authorization.rsplit("Signature=", 1)[1] for _, _, authorization in server.received)
     assert one != other
+
+
+def test_a_throttled_answer_is_counted_though_boto3_tries_again_by_itself(server: Server, raw: RawDynamoDB) -> None:
+    failures = [aws_error("ThrottlingException"), aws_error("InternalServerError", 500)]
+    server.answer = lambda _, number: failures[number] if number < len(failures) else (200, b'{"Items":[]}')
+    measure.take()
+    raw.call("Scan", ODD_JSON)
+    assert len(server.received) == 3
+    assert measure.take() == {THROTTLES: 1}
 
 
 def test_binary_values_are_never_encoded_twice(server: Server, raw: RawDynamoDB) -> None:
