@@ -228,6 +228,9 @@ def _answer(body: Any, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, st
 
 async def _body(request: web.Request, limit: int) -> bytes:
     """Read the body to its end, whatever limit the application has, and refuse it beyond ours (bytes)."""
+    if request.content.at_eof():
+        # A hook of the gateway has read it already, and the request remembers it; or there is none.
+        return await request.read()
     body = bytearray()
     async for piece in request.content.iter_any():
         if len(body) <= limit:

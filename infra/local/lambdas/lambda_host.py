@@ -229,8 +229,19 @@ class LambdaHost:
 
     def function_of_worker(self, worker: str) -> str | None:
         """Return the name of the function that a worker runs, None if there is no such worker (any more)."""
+        function = self.function_in(worker)
+        return function.name if function else None
+
+    def function_in(self, worker: str) -> LambdaFunction | None:
+        """Return the function that a worker runs, as it was when the worker began; None without such a worker."""
         pool = self._pool_of(worker)
-        return pool.function.name if pool else None
+        return pool.function if pool else None
+
+    def find(self, arn: str) -> LambdaFunction | None:
+        """Return the function of an ARN, None if there is none."""
+        region, name = parse_function_name(arn, self.region)
+        registered = self._functions.get((region, name))
+        return registered.function if registered else None
 
     def kill_worker(self, worker: str) -> None:
         """Kill a worker's process: what it has under way ends with Runtime.ExitError. Without one, do nothing."""

@@ -12,7 +12,7 @@ from infra.local.mappings.batch_delivery import DeliveryContext, Invoker
 from infra.local.mappings.failure_destination import FailureDestination
 from infra.local.mappings.service_calls import ServiceCallError, ServiceCalls
 from infra.local.mappings.shard_consumer import ShardConsumer, ShardProgress
-from infra.local.mappings.stream_source import Position
+from infra.local.mappings.stream_source import Position, problem_of, stream_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -37,7 +37,7 @@ class EventSourceMapping:
         settings: How they are delivered.
         times: How long its changes take.
         invoker: Runs the function.
-        calls: How discarded records reach S3.
+        calls: How discarded records reach S3, for the function.
     """
 
     def __init__(  # noqa: PLR0913 - what a mapping is made of
@@ -118,6 +118,8 @@ class EventSourceMapping:
             self.settings = settings
             if function:
                 self.function_arn = function.arn
+                self._calls = self._calls.for_function(function.arn)
+                self.source = stream_source(self.source.arn, self._calls)
             await self._settle(enabled=becomes_enabled)
 
         self._change(state, apply())
@@ -195,7 +197,7 @@ class EventSourceMapping:
             shards = await self.source.shards()
         except ServiceCallError as error:
             if error.code != "Unreachable":
-                self._report(f"PROBLEM: {error.code}")
+                self._report(problem_of(error, self.source))
             return
         self._learn(shards)
         listed = {shard.shard_id for shard in shards}

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import uuid as uuids
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from infra.local.lambdas.lambda_errors import conflict, not_found
+from infra.local.lambdas.lambda_errors import conflict, invalid_value, not_found
 from infra.local.lambdas.lambda_function import parse_function_name
 from infra.local.mappings.event_source_mapping import EventSourceMapping
 from infra.local.mappings.mapping_settings import MappingSettings, MappingTimes, read_starting_position, with_changes
 from infra.local.mappings.service_calls import ServiceCalls
-from infra.local.mappings.stream_source import check_source, stream_source
+from infra.local.mappings.stream_source import check_source, not_accessible, stream_source
+from infra.local.permissions.service_requirements import destination_requirements, poller_requirements
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from infra.local.lambdas.lambda_function import LambdaFunction
     from infra.local.lambdas.lambda_host import LambdaHost
+    from infra.local.mappings.stream_source import StreamSource
+    from infra.local.permissions.requirements import Requirement
+
+
+class FunctionPermissions(Protocol):
+    """Knows what a function's role allows."""
+
+    def check_function(self, function: LambdaFunction, requirements: tuple[Requirement, ...]) -> str | None:
+        """Return why the role does not allow something, None if it allows all."""
+        ...
 
 
 class EventSourceMappings:
@@ -27,9 +39,13 @@ class EventSourceMappings:
         endpoint_url: Where streams are read and discarded records written.
         account: The account in ARNs.
         times: How long what takes AWS minutes takes here.
+
+    Attributes:
+        permissions: Asked before a function is given a stream; without one nothing is asked.
     """
 
     def __init__(self, *, host: LambdaHost, endpoint_url: str, account: str, times: MappingTimes | None = None) -> None:
+        self.permissions: FunctionPermissions | None = None
         self._host = host
         self._account = account
         self._times = times or MappingTimes()
@@ -53,16 +69,20 @@ class EventSourceMappings:
             region: The caller's region.
 
         Raises:
-            LambdaApiError: No such stream or function, a wrong value, or the two are mapped already.
+            LambdaApiError: No such stream or function, a wrong value, the two are mapped already, or the function's
+                role may not read the stream or write to the destination.
         """
-        source = stream_source(str(request.get("EventSourceArn", "")), self._calls)
         function = self._host.get(str(request.get("FunctionName", "")), region=region)
+        calls = self._calls.for_function(function.arn)
+        source = stream_source(str(request.get("EventSourceArn", "")), calls)
         start = read_starting_position(request, source.service)
         settings = with_changes(MappingSettings(), request)
+        uuid = str(uuids.uuid4())
+        self._check_allowed(function, source, settings, uuid)
         await check_source(source)
         self._check_new(source.arn, function.arn)
         mapping = EventSourceMapping(
-            uuid=str(uuids.uuid4()),
+            uuid=uuid,
             account=self._account,
             source=source,
             start=start,
@@ -70,7 +90,7 @@ class EventSourceMappings:
             settings=settings,
             times=self._times,
             invoker=self._host,
-            calls=self._calls,
+            calls=calls,
         )
         self._mappings[mapping.uuid] = mapping
         mapping.create(enabled=bool(request.get("Enabled", True)))
@@ -99,12 +119,16 @@ class EventSourceMappings:
         """Change a mapping and return its configuration.
 
         Raises:
-            LambdaApiError: No such mapping or function, a wrong value, or an earlier change is under way.
+            LambdaApiError: No such mapping or function, a wrong value, an earlier change is under way, or the
+                function's role may not read the stream or write to the destination.
         """
         mapping = self._mapping(uuid)
         settings = with_changes(mapping.settings, request)
         name = request.get("FunctionName")
         function = self._host.get(str(name), region=mapping.region) if name else None
+        its_own = function or self._host.find(mapping.function_arn)
+        if its_own and (function or "DestinationConfig" in request):
+            self._check_allowed(its_own, mapping.source, settings, uuid)
         mapping.update(settings, function, enabled=request.get("Enabled"))
         return mapping.as_api()
 
@@ -123,6 +147,24 @@ class EventSourceMappings:
             return self._mappings[uuid]
         except KeyError:
             raise not_found("The resource you requested does not exist.") from None
+
+    def function_of_mapping(self, uuid: str) -> str | None:
+        """Return the ARN of the function that a mapping calls, None without such a mapping."""
+        mapping = self._mappings.get(uuid)
+        return mapping.function_arn if mapping else None
+
+    def _check_allowed(
+        self, function: LambdaFunction, source: StreamSource, settings: MappingSettings, uuid: str
+    ) -> None:
+        """As on AWS, refuse what the function's role would not let the mapping do."""
+        if self.permissions is None:
+            return
+        if self.permissions.check_function(function, poller_requirements(source.arn)):
+            raise invalid_value(not_accessible(source))
+        if settings.on_failure:
+            needed = destination_requirements(settings.on_failure, uuid)
+            if why := self.permissions.check_function(function, needed):
+                raise invalid_value(f"The function's role has no permission for the destination on failure. {why}")
 
     def _forget(self, uuid: str) -> None:
         self._mappings.pop(uuid, None)

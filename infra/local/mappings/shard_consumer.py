@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from infra.local.lambdas.lambda_errors import MAX_PAYLOAD_BYTES
 from infra.local.mappings.batch_delivery import BatchDelivery, DeliveryContext, fitting
 from infra.local.mappings.service_calls import ServiceCallError
-from infra.local.mappings.stream_source import Position
+from infra.local.mappings.stream_source import Position, problem_of
 from infra.local.mappings.tumbling_window import TumblingWindow
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class ShardConsumer:
             self._progress.iterator = None
             self._progress.position = Position("TRIM_HORIZON")
         elif error.code != "Unreachable":
-            self._context.report(f"PROBLEM: {error.code}")
+            self._context.report(problem_of(error, self._source))
 
     def _hold(self, records: Sequence[StreamRecord]) -> None:
         for record in records:

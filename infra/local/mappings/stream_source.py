@@ -76,6 +76,8 @@ class StreamSource(ABC):
     """The most records one read gives."""
     batch_info: ClassVar[str]
     """What an OnFailure document calls the batch."""
+    reading_actions: ClassVar[str]
+    """What AWS names when a role may not read the stream."""
 
     def __init__(self, arn: str, region: str, calls: ServiceCalls) -> None:
         self.arn = arn
@@ -93,9 +95,14 @@ class StreamSource(ABC):
     async def read(self, shard_id: str, iterator: str, limit: int) -> tuple[list[StreamRecord], str | None]:
         """Return the next records, and the iterator for those after them; None at a closed shard's end."""
         body = {"ShardIterator": iterator, "Limit": min(limit, self.max_read)}
-        answer = await self._call("GetRecords", body)
+        answer = await self._call("GetRecords", body | self._read_with)
         records = [self._record(shard_id, raw) for raw in answer.get("Records", [])]
         return records, answer.get("NextShardIterator")
+
+    @property
+    def _read_with(self) -> dict[str, Any]:
+        """What GetRecords is told besides the iterator."""
+        return {}
 
     @abstractmethod
     def time_text(self, seconds: float) -> str:
@@ -128,6 +135,7 @@ class KinesisSource(StreamSource):
     service = "kinesis"
     max_read = 10_000
     batch_info = "KinesisBatchInfo"
+    reading_actions = "GetRecords, GetShardIterator, DescribeStream, ListShards, and ListStreams"
 
     async def shards(self) -> list[Shard]:
         """Return all shards that the stream still has."""
@@ -153,6 +161,11 @@ class KinesisSource(StreamSource):
     def time_text(self, seconds: float) -> str:
         """Return the time with milliseconds."""
         return _iso(seconds, "milliseconds")
+
+    @property
+    def _read_with(self) -> dict[str, Any]:
+        # kinesis-local's iterators do not tell their stream, and whether the function may read it depends on that.
+        return {"StreamARN": self.arn}
 
     @property
     def _name(self) -> str:
@@ -195,6 +208,7 @@ class DynamoDBSource(StreamSource):
     service = "dynamodb"
     max_read = 1_000
     batch_info = "DDBStreamBatchInfo"
+    reading_actions = "GetRecords, GetShardIterator, DescribeStream, and ListStreams"
 
     def __init__(self, arn: str, region: str, calls: ServiceCalls) -> None:
         super().__init__(arn, region, calls)
@@ -272,6 +286,20 @@ def _json(event: dict[str, Any]) -> bytes:
 
 def _iso(seconds: float, precision: str) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def not_accessible(source: StreamSource) -> str:
+    """Return AWS's words on a stream that the function's role may not read."""
+    return (
+        f"Cannot access stream {source.arn}. Please ensure the role can perform the {source.reading_actions} Actions "
+        "on your stream in IAM."
+    )
+
+
+def problem_of(error: ServiceCallError, source: StreamSource) -> str:
+    """Return the LastProcessingResult of a mapping whose stream can not be read."""
+    reason = not_accessible(source) if error.code == "AccessDeniedException" else error.code
+    return f"PROBLEM: {reason}"
 
 
 async def check_source(source: StreamSource) -> None:

@@ -82,6 +82,11 @@ class Replicas:
                 )
         return None
 
+    def regions_of(self, table: str, region: str) -> tuple[str, ...]:
+        """Return the other regions of the global table that a table of a region belongs to."""
+        group = self._group(table, region)
+        return tuple(other for other in group.members if other != region) if group else ()
+
     async def answer(self, operation: str, region: str, body: bytes) -> web.Response:
         """Answer one of `operations`."""
         try:
