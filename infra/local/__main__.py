@@ -12,6 +12,7 @@ import os
 import signal
 import stat
 import sys
+from pathlib import Path
 
 from infra.install import EngineMissing
 from infra.local.client import DEFAULT_REGION
@@ -19,9 +20,10 @@ from infra.local.engines.engines import EngineFailed
 from infra.local.server import LocalAws
 
 PARENT_LOOK_SECONDS = 1.0
+RECORD_VARIABLE = "TABLEFERRY_RECORD_REQUIREMENTS"
 
 
-async def serve(*, region: str, replica_seconds: float) -> None:
+async def serve(*, region: str, replica_seconds: float, record_requirements: Path | None = None) -> None:
     """Serve until told to stop.
 
     Raises:
@@ -33,7 +35,7 @@ async def serve(*, region: str, replica_seconds: float) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stopping.set)
     watch_parent(loop, stopping)
-    aws = LocalAws(region=region, replica_seconds=replica_seconds)
+    aws = LocalAws(region=region, replica_seconds=replica_seconds, record_requirements=record_requirements)
     starting = asyncio.create_task(aws.start())
     waiting = asyncio.create_task(stopping.wait())
     await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -85,10 +87,24 @@ def main() -> int:
     command.add_argument(
         "--replica-seconds", type=float, default=1.0, help="how long a replica takes at least to come or go"
     )
+    command.add_argument(
+        "--record-requirements",
+        type=Path,
+        metavar="FOLDER",
+        default=os.environ.get(RECORD_VARIABLE) or None,
+        help="write what functions needed to be allowed into a file of its own there, when it stops; "
+        f"{RECORD_VARIABLE} in the environment says the same",
+    )
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
-        asyncio.run(serve(region=arguments.region, replica_seconds=arguments.replica_seconds))
+        asyncio.run(
+            serve(
+                region=arguments.region,
+                replica_seconds=arguments.replica_seconds,
+                record_requirements=arguments.record_requirements,
+            )
+        )
     except (EngineMissing, EngineFailed) as error:
         print(error, file=sys.stderr)
         return 1

@@ -7,9 +7,9 @@
 | the Lambda API's paths | our Lambda host, whose routes stand before the catch-all |
 | everything else | moto, in a thread of this process |
 
-Hooks stand before and after every call, for fault injection (faults/). `GET /_tableferry/calls` counts calls by
-operation: DynamoDB's by their plain names (`Scan`), all others with their service (`dynamodbstreams.GetRecords`,
-`lambda.Invoke`).
+Hooks stand before and after every call, for permissions (permissions/) and fault injection (faults/).
+`GET /_tableferry/calls` counts calls by operation: DynamoDB's by their plain names (`Scan`), all others with their
+service (`dynamodbstreams.GetRecords`, `lambda.Invoke`).
 """
 
 import re

@@ -22,6 +22,10 @@ from infra.local.lambdas.lambda_api import add_routes
 from infra.local.lambdas.lambda_host import LambdaHost
 from infra.local.listener import Listener
 from infra.local.mappings.event_source_mappings import EventSourceMappings
+from infra.local.permissions.callers import Callers
+from infra.local.permissions.permissions import Permissions
+from infra.local.permissions.roles import Roles, iam_of_moto
+from infra.local.permissions.state_machines import name_roles
 from infra.local.replicas.replicas import Replicas
 
 # Shorter than the engines' own idle time-outs (Jetty's 30 s, kinesis-local's 60 s).
@@ -34,6 +38,7 @@ class LocalAws:
     Args:
         region: Of calls that are not signed for one.
         replica_seconds: How long a replica takes at least to come or go.
+        record_requirements: A folder into which, when it stops, it writes what functions needed to be allowed.
 
     Attributes:
         endpoint_url: The gateway's address, once started.
@@ -42,10 +47,17 @@ class LocalAws:
 
     gateway: Gateway
 
-    def __init__(self, *, region: str = DEFAULT_REGION, replica_seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        *,
+        region: str = DEFAULT_REGION,
+        replica_seconds: float = 1.0,
+        record_requirements: Path | None = None,
+    ) -> None:
         self.endpoint_url = ""
         self._region = region
         self._replica_seconds = replica_seconds
+        self._record_requirements = record_requirements
         self._stack = AsyncExitStack()
 
     async def start(self) -> None:
@@ -84,10 +96,11 @@ class LocalAws:
         kinesis_upstream = Upstream(kinesis_engine.port, idle_seconds=IDLE_SECONDS)
         stack.push_async_callback(kinesis_upstream.close)
         dynamodb = DynamoDBCalls(dynamodb_upstream, account=ACCOUNT)
-        dynamodb.replicas = Replicas(dynamodb, delay_seconds=self._replica_seconds)
-        stack.push_async_callback(dynamodb.replicas.stop)
+        dynamodb.replicas = replicas = Replicas(dynamodb, delay_seconds=self._replica_seconds)
+        stack.push_async_callback(replicas.stop)
         moto = await importing
         stack.callback(moto.stop)
+        name_roles()
         self.gateway = Gateway(
             dynamodb=dynamodb, kinesis=KinesisCalls(kinesis_upstream), moto=moto, region=self._region
         )
@@ -95,10 +108,23 @@ class LocalAws:
         code_root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tableferry-lambda-")))
         host = LambdaHost(endpoint_url=self.endpoint_url, region=self._region, account=ACCOUNT, code_root=code_root)
         mappings = EventSourceMappings(host=host, endpoint_url=self.endpoint_url, account=ACCOUNT)
+        permissions = Permissions(
+            callers=Callers(host, ACCOUNT),
+            roles=Roles(partial(iam_of_moto, ACCOUNT)),
+            world=_World(replicas, mappings),
+            account=ACCOUNT,
+            region=self._region,
+        )
+        mappings.permissions = permissions
+        if self._record_requirements:
+            stack.callback(permissions.record.write_to, self._record_requirements)
         faults = Faults(host, listener.restart)
-        self.gateway.before.append(faults.before)
+        # What is not allowed is refused before anything else can happen to it.
+        self.gateway.before += [permissions.before, faults.before]
         self.gateway.after.append(faults.after)
-        app = self.gateway.application(partial(add_routes, host=host, mappings=mappings), faults.add_routes)
+        app = self.gateway.application(
+            partial(add_routes, host=host, mappings=mappings), faults.add_routes, permissions.add_routes
+        )
         # A caller that is gone does not undo its call; nothing here takes long enough to wait for at the end.
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
@@ -109,3 +135,19 @@ class LocalAws:
         stack.push_async_callback(host.stop)
         await mappings.start()
         stack.push_async_callback(mappings.stop)
+
+
+class _World:
+    """What permissions depend on besides calls themselves."""
+
+    def __init__(self, replicas: Replicas, mappings: EventSourceMappings) -> None:
+        self._replicas = replicas
+        self._mappings = mappings
+
+    def replica_regions(self, table: str, region: str) -> tuple[str, ...]:
+        """Return the other Regions of a global table."""
+        return self._replicas.regions_of(table, region)
+
+    def function_of_mapping(self, uuid: str) -> str | None:
+        """Return the ARN of the function that an event source mapping calls, None if there is no such mapping."""
+        return self._mappings.function_of_mapping(uuid)
