@@ -69,13 +69,32 @@ _PUT_REJECTS = Grant(("s3:PutObject",), (REJECTS,), "an object for each page or 
 _TELL = Grant(("events:PutEvents",), (BUS,), conditions={"StringEquals": {"events:source": "tableferry"}})
 
 
-def _mapping(*calls: str, of: str) -> Grant:
-    """Return the right to make or change mappings of one function only."""
+def _of(function: str) -> dict[str, dict[str, str]]:
+    """Return the condition that a call is about the mappings of one function."""
+    return {
+        "ArnEquals": {"lambda:FunctionArn": "arn:{partition}:lambda:{region}:{account}:function:{" + function + "}"}
+    }
+
+
+def _attach(function: str) -> tuple[Grant, ...]:
+    """Return the rights to make a mapping of one function, and to switch it on."""
+    return (
+        Grant(
+            ("lambda:CreateEventSourceMapping",),
+            ("*",),
+            "what is made has no name yet; the condition names the function",
+            _of(function),
+        ),
+        _change_mapping("Update", function),
+    )
+
+
+def _change_mapping(call: str, function: str) -> Grant:
     return Grant(
-        tuple(f"lambda:{call}EventSourceMapping" for call in calls),
+        (f"lambda:{call}EventSourceMapping",),
         (MAPPINGS,),
         "a mapping's id is known only once it is made; the condition names the function",
-        {"ArnEquals": {"lambda:FunctionArn": "arn:{partition}:lambda:{region}:{account}:function:{" + of + "}"}},
+        _of(function),
     )
 
 
@@ -97,10 +116,10 @@ _GRANTS: dict[str, tuple[Grant, ...]] = {
         Grant(("dynamodb:DescribeTable", "dynamodb:UpdateTable"), (SOURCE,)),
         _READ_STREAM,
         _LIST_MAPPINGS,
-        _mapping("Create", "Update", of="ReplicateChanges"),
+        *_attach("ReplicateChanges"),
         _control("BatchWriteItem", "GetItem", "PutItem", "Query"),
     ),
-    "AttachWriter": (_LIST_MAPPINGS, _mapping("Create", "Update", of="WritePages"), _control("GetItem")),
+    "AttachWriter": (_LIST_MAPPINGS, *_attach("WritePages"), _control("GetItem")),
     "PlanSegments": (),
     "ScanSegment": (
         Grant(("dynamodb:Scan",), (SOURCE,)),
@@ -112,7 +131,7 @@ _GRANTS: dict[str, tuple[Grant, ...]] = {
         Grant(("s3:ListBucket",), (BUCKET,), conditions={"StringLike": {"s3:prefix": "aws/lambda/*"}}),
         _control("GetItem", "PutItem", "Query"),
     ),
-    "DetachWriter": (_LIST_MAPPINGS, _mapping("Delete", of="WritePages"), _control("GetItem", "PutItem")),
+    "DetachWriter": (_LIST_MAPPINGS, _change_mapping("Delete", "WritePages"), _control("GetItem", "PutItem")),
     "PlanVerify": (),
     "VerifySegment": (Grant(("dynamodb:Scan",), (SOURCE, TARGET)), _control("BatchWriteItem", "GetItem", "PutItem")),
     "CompareDigests": (
@@ -141,7 +160,7 @@ _GRANTS: dict[str, tuple[Grant, ...]] = {
     "DetachReplicator": (
         Grant(("dynamodb:DescribeTable", "dynamodb:UpdateTable"), (SOURCE,)),
         _LIST_MAPPINGS,
-        _mapping("Delete", of="ReplicateChanges"),
+        _change_mapping("Delete", "ReplicateChanges"),
         _control("BatchWriteItem", "GetItem"),
     ),
     "WritePages": (
