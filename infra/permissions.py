@@ -175,6 +175,7 @@ _GRANTS: dict[str, tuple[Grant, ...]] = {
                 "kinesis:GetRecords",
                 "kinesis:GetShardIterator",
                 "kinesis:ListShards",
+                "kinesis:SubscribeToShard",
             ),
             (PAGES,),
         ),
