@@ -1,0 +1,27 @@
+"""Tracing on this machine: off, for a worker looks like Lambda and has no daemon to send to."""
+
+import subprocess
+import sys
+
+from infra.local.lambdas.lambda_function import LambdaFunction
+from infra.local.lambdas.lambda_worker import worker_environment
+from tests.contract.call_graph import ROOT
+
+IS_TRACED = "from tasks.aws.trace import tracer; print(not tracer.disabled)"
+
+
+def is_traced(environment: dict[str, str]) -> bool:
+    done = subprocess.run(  # noqa: S603 — our own interpreter and text
+        [sys.executable, "-P", "-c", IS_TRACED], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stdout.strip() == "True"
+
+
+def test_no_worker_traces_to_a_daemon_that_is_not_there() -> None:
+    function = LambdaFunction(
+        "f", "eu-west-1", "123456789012", "tasks.f.handler", "python3.13", "arn", code_folder=ROOT
+    )
+    environment = worker_environment(function, "http://127.0.0.1:1", "127.0.0.1:2", "worker-1")
+    assert not is_traced(environment)
+    del environment["POWERTOOLS_TRACE_DISABLED"]
+    assert is_traced(environment), "Powertools takes a worker for Lambda, so it has to be told"
