@@ -4,32 +4,55 @@ cdk synth --app "python -m infra.app" --context settings=orders.yaml
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 
+from infra.alarms import add_alarms
+from infra.dashboard import add_dashboard
+from infra.functions import FUNCTIONS, Function
 from infra.migration_stack import MigrationStack
 from infra.package import PACKAGE_FOLDER
 from infra.settings import Settings, read_settings
 from tasks.core.errors import Refused
+from workflow.definition import Engine
 
 CONTEXT = {"@aws-cdk/core:validateAgainstDefaultRules": True}
 """CDK's own rules on the template stop the synthesis, as cdk-nag's do."""
 
 
-def build(settings: Settings, *, code: Path, folder: Path | None = None) -> tuple[cdk.App, MigrationStack]:
-    """Return the app and its stack, with the rules that its synthesis has to pass.
+def build(
+    settings: Settings,
+    *,
+    code: Path,
+    functions: Sequence[Function] = FUNCTIONS,
+    engine: Engine = Engine.AWS,
+    most_poll_seconds: int | None = None,
+    folder: Path | None = None,
+) -> tuple[cdk.App, MigrationStack]:
+    """Return the app and its stack.
 
     Args:
         settings: of the deployment.
         code: the folder of the Lambda package.
+        functions: what to deploy; the local AWS has shorter time-outs.
+        engine: what runs the definition.
+        most_poll_seconds: a bound for the definition's waits, for runs that are watched.
         folder: where the app is synthesized to; CDK's command line says it itself.
     """
     app = cdk.App(outdir=None if folder is None else str(folder), context=CONTEXT, analytics_reporting=False)
-    stack = MigrationStack(app, settings, code=code)
-    cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app, write_suppressions_to_cloud_formation=True))
+    stack = MigrationStack(
+        app, settings, code=code, functions=functions, engine=engine, most_poll_seconds=most_poll_seconds
+    )
+    add_dashboard(stack, add_alarms(stack))
     return app, stack
+
+
+def check(app: cdk.App) -> None:
+    """Have the synthesis stop on what cdk-nag's AwsSolutions find and no reason stands for; reasons go along."""
+    cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app, write_suppressions_to_cloud_formation=True))
 
 
 def main() -> int:
@@ -43,6 +66,7 @@ def main() -> int:
     except Refused as refusal:
         print(refusal, file=sys.stderr)
         return 1
+    check(app)
     app.synth()
     return 0
 

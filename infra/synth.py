@@ -33,14 +33,16 @@ def synthesize(
     """
     use_our_node()
     # Only now: CDK starts Node.js when it is imported.
-    import aws_cdk as cdk  # noqa: PLC0415
-
-    from infra.migration_stack import MigrationStack  # noqa: PLC0415
+    from infra.app import build  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory(prefix="tableferry-synth-") as folder:
-        app = cdk.App(outdir=folder, analytics_reporting=False)
-        stack = MigrationStack(
-            app, settings, code=code, functions=functions, engine=engine, most_poll_seconds=most_poll_seconds
+        app, stack = build(
+            settings,
+            code=code,
+            functions=functions,
+            engine=engine,
+            most_poll_seconds=most_poll_seconds,
+            folder=Path(folder),
         )
         template: Template = app.synth().get_stack_by_name(stack.stack_name).template
         return template
