@@ -1,0 +1,98 @@
+"""The settings file: what is wrong in it is refused by name, before anything is deployed."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from infra.settings import EXAMPLE, Placement, parse_settings, read_settings
+from tasks.core.errors import Refused
+from tasks.core.migration import Migration
+
+MINIMAL = "migration: m\nsource_table: old\ntarget_table: new\ndeployment:\n  region: eu-west-1\n"
+
+
+def refusal(tmp_path: Path, text: str) -> str:
+    file = tmp_path / "m.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(Refused) as caught:
+        read_settings(file)
+    assert str(file) in str(caught.value), "which file"
+    return str(caught.value)
+
+
+def test_the_least_file_is_enough(tmp_path: Path) -> None:
+    file = tmp_path / "m.yaml"
+    file.write_text(MINIMAL, encoding="utf-8")
+    settings = read_settings(file)
+    assert settings.migration == Migration(migration="m", source_table="old", target_table="new")
+    assert settings.deployment == Placement(region="eu-west-1")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("source_tabel: x\n", "unknown field 'source_tabel'"),
+        ("max_concurrency: many\n", "max_concurrency"),
+        ("migration: n\n", "migration stands there twice"),
+        ("replica_regions: [eu-west-1]\n", "where the target itself is"),
+        ("- a\n", "is no YAML"),
+    ],
+)
+def test_a_wrong_field_of_the_migration_is_refused_by_name(tmp_path: Path, change: str, words: str) -> None:
+    assert words in refusal(tmp_path, change + MINIMAL)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("  acount: '1'\n", "unknown field 'acount'"),
+        ("  account: 123456789012\n", "account"),
+        ("  alarm_email: nobody\n", "alarm_email"),
+        ("  pages_shards: 0\n", "pages_shards"),
+        ("  log_retention_days: 8\n", "log_retention_days"),
+        ("  region: Ireland\n", "region"),
+    ],
+)
+def test_a_wrong_field_of_the_deployment_is_refused_by_name(tmp_path: Path, change: str, words: str) -> None:
+    text = MINIMAL.replace("  region: eu-west-1\n", "") if "region" in change else MINIMAL
+    message = refusal(tmp_path, text + change)
+    assert words in message
+    assert "deployment" in message
+
+
+@pytest.mark.parametrize("text", ["", "just words", "- a\n- b\n"])
+def test_a_file_that_holds_no_fields_is_refused(tmp_path: Path, text: str) -> None:
+    assert EXAMPLE.name in refusal(tmp_path, text), "the way out"
+
+
+def test_a_file_without_a_region_is_refused_and_none_is_guessed(tmp_path: Path) -> None:
+    assert "deployment is missing" in refusal(tmp_path, MINIMAL.partition("deployment")[0])
+
+
+def test_a_file_that_is_not_there_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="SETTINGS="):
+        read_settings(tmp_path / "none.yaml")
+
+
+def test_the_example_shows_every_field_and_its_default() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    uncommented = "\n".join(
+        line.replace("# ", "", 1) if _is_a_field_in_a_comment(line) else line for line in text.splitlines()
+    )
+    shown = yaml.safe_load(uncommented)
+    assert set(shown) == {*Migration.model_fields, "deployment"}
+    assert set(shown["deployment"]) == set(Placement.model_fields)
+    parse_settings(shown, name=EXAMPLE.name)
+    examples = {"version_attribute", "total_segments", "account", "alarm_email", "pages_shards", "kms_key_arns"}
+    for model, fields in ((Migration, shown), (Placement, shown["deployment"])):
+        for name, field in model.model_fields.items():
+            if f"# {name}:" in text and name not in examples:
+                assert fields[name] == field.default, f"{name} is shown with another value than its default"
+
+
+def _is_a_field_in_a_comment(line: str) -> bool:
+    bare = line.strip().removeprefix("# ")
+    return line.strip().startswith("# ") and (
+        bare.split(":")[0] in {*Migration.model_fields, *Placement.model_fields} or bare.startswith(" - arn:")
+    )
