@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from infra.local.lambdas.lambda_function import LambdaFunction
 
-_CALLER: Final = re.compile(r"\b(app/worker-|function/|role/)(\S+)")
+_CALLER: Final = re.compile(r"\b(app/worker-|function/(?=arn:aws:lambda:)|role/(?=arn:aws:iam:))(\S+)")
 _REMEMBERED_MOST: Final = 1000
 
 

@@ -14,6 +14,7 @@ import re
 from typing import Final
 
 _WHITE: Final = rb"[ \t\r\n]*"
+_STRING: Final = rb"\"[^\"\\]*(?:\\.[^\"\\]*)*\""
 _NAME: Final = rb"([A-Za-z0-9_.:/-]+)"
 _FIRST: Final = re.compile(
     rb"\{%(w)b\"([A-Za-z]+)\"%(w)b:%(w)b\"%(n)b\"%(w)b[,}]" % {b"w": _WHITE, b"n": _NAME},
@@ -21,8 +22,9 @@ _FIRST: Final = re.compile(
 _FIRST_TABLE: Final = re.compile(
     rb"\{%(w)b\"RequestItems\"%(w)b:%(w)b\{%(w)b\"%(n)b\"%(w)b:%(w)b\[" % {b"w": _WHITE, b"n": _NAME},
 )
-_NEXT_TABLE: Final = re.compile(rb"\]%(w)b,%(w)b\"[^\"\\]*\"%(w)b:%(w)b\[" % {b"w": _WHITE})
-_STATEMENT: Final = re.compile(rb"\"Statement\"%(w)b:%(w)b(\"(?:[^\"\\]|\\.)*\")" % {b"w": _WHITE})
+_NEXT_TABLE: Final = re.compile(rb"(?s)\]%(w)b,%(w)b%(s)b%(w)b:%(w)b\[" % {b"w": _WHITE, b"s": _STRING})
+_STATEMENT_KEY: Final = b'"Statement"'
+_STATEMENT: Final = re.compile(rb"(?s)\"Statement\"%(w)b:%(w)b(%(s)b)" % {b"w": _WHITE, b"s": _STRING})
 
 
 def first_member(body: bytes, member: str) -> str | None:
@@ -41,4 +43,12 @@ def only_table(body: bytes) -> str | None:
 
 def distinct_statements(body: bytes) -> set[bytes]:
     """Return the JSON strings of a batch's statements, each once; empty if there is none to be seen."""
-    return set(_STATEMENT.findall(body))
+    found = set()
+    # In a large body `find` is many times as fast as the expression.
+    place = body.find(_STATEMENT_KEY)
+    while place >= 0:
+        statement = _STATEMENT.match(body, place)
+        if statement:
+            found.add(statement[1])
+        place = body.find(_STATEMENT_KEY, statement.end() if statement else place + 1)
+    return found
