@@ -337,6 +337,11 @@ def test_lambda_asks_no_less_of_a_role_than_its_guide_says() -> None:
 # PartiQL
 
 
+def test_an_iterator_that_getrecords_answered_is_not_of_another_stream() -> None:
+    iterator = f"000|{STREAM.replace(HERE, 'ddblocal:000000000000')}|AAAA"
+    assert needed("dynamodbstreams", "GetRecords", {"ShardIterator": iterator}) == [on("dynamodb:GetRecords", STREAM)]
+
+
 @pytest.mark.parametrize(
     ("statement", "expected"),
     [

@@ -50,7 +50,7 @@ REPLICA_ACTIONS: Final = (
 REPLICATION_SERVICE: Final = "replication.dynamodb.amazonaws.com"
 REPLICATION_ROLE: Final = f"role/aws-service-role/{REPLICATION_SERVICE}/AWSServiceRoleForDynamoDBReplication"
 
-_ITERATOR_STREAM: Final = re.compile(r"arn:aws:dynamodb:[a-z0-9-]+:\d{12}:table/[^|]+/stream/[^|]+")
+_ITERATOR_STREAM: Final = re.compile(r"arn:aws:dynamodb:[a-z0-9-]+:\d{12}:(table/[^|]+/stream/[^|]+)")
 
 
 def dynamodb_requirements(call: Call, world: World) -> Requirements:
@@ -85,7 +85,8 @@ def streams_requirements(call: Call) -> Requirements:
         found = _ITERATOR_STREAM.search(str(body.get("ShardIterator", "")))
         if found is None:
             raise UnknownCall("the shard iterator of a GetRecords names no stream; take one from GetShardIterator")
-        return (Requirement("dynamodb:GetRecords", found[0]),)
+        # Not the whole ARN: DynamoDB Local's own Region and account stand in the iterators that GetRecords answers.
+        return (Requirement("dynamodb:GetRecords", call.arn("dynamodb", found[1])),)
     if call.operation == "ListStreams":
         return (Requirement("dynamodb:ListStreams", ANY_RESOURCE),)
     raise UnknownCall(
