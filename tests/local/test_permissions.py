@@ -7,13 +7,17 @@ import time
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from botocore.exceptions import ClientError
 
+from infra.local.__main__ import RECORD_VARIABLE
 from infra.local.client import ACCOUNT, LocalAwsProcess
 from infra.local.permissions.permissions import REQUIREMENTS_PATH
+from infra.local.permissions.record import Record
+from infra.local.permissions.requirements import Requirement
 
 pytestmark = pytest.mark.engines
 
@@ -243,6 +247,27 @@ def test_the_record_tells_something_else_than_was_called(stage: Stage) -> None:
         ("events:PutEvents", bus): (1, given),
     }
     assert set(stage.recorded("refused")) == {("dynamodb:DeleteItem", stage.table_arn), ("events:PutEvents", bus)}
+
+
+def test_the_record_of_a_local_aws_is_not_lost_when_it_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "records"
+    monkeypatch.setenv(RECORD_VARIABLE, str(folder))
+    with LocalAwsProcess() as aws:
+        stage = Stage(aws)
+        stage.make_function()
+        stage.call("dynamodb", "list_tables")
+    (file,) = folder.iterdir()
+    (used,) = json.loads(file.read_text())["used"][stage.function]
+    assert used == {"action": "dynamodb:ListTables", "resource": "*", "context": {}, "count": 1}
+
+
+def test_two_local_awss_do_not_write_over_each_others_record(tmp_path: Path) -> None:
+    for caller in ("f", "g"):
+        record = Record()
+        record.use(caller, (Requirement("x:Y", "*"),))
+        record.write_to(tmp_path)
+    callers = {name for file in tmp_path.glob("*.json") for name in json.loads(file.read_text())["used"]}
+    assert callers == {"f", "g"}
 
 
 READING = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]

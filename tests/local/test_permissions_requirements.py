@@ -295,6 +295,11 @@ def test_a_call_that_does_not_tell_all_it_is_about_is_not_passed(
         needed(service, operation, body, **more)
 
 
+def test_an_iterator_that_getrecords_answered_is_not_of_another_stream() -> None:
+    iterator = f"000|{STREAM.replace(HERE, 'ddblocal:000000000000')}|AAAA"
+    assert needed("dynamodbstreams", "GetRecords", {"ShardIterator": iterator}) == [on("dynamodb:GetRecords", STREAM)]
+
+
 def test_a_removed_replica_needs_no_less_than_a_deleted_table() -> None:
     body = {"TableName": "t", "ReplicaUpdates": [{"Delete": {"RegionName": "ap-northeast-1"}}]}
     assert needed("dynamodb", "UpdateTable", body) == [
@@ -335,11 +340,6 @@ def test_lambda_asks_no_less_of_a_role_than_its_guide_says() -> None:
 
 
 # PartiQL
-
-
-def test_an_iterator_that_getrecords_answered_is_not_of_another_stream() -> None:
-    iterator = f"000|{STREAM.replace(HERE, 'ddblocal:000000000000')}|AAAA"
-    assert needed("dynamodbstreams", "GetRecords", {"ShardIterator": iterator}) == [on("dynamodb:GetRecords", STREAM)]
 
 
 @pytest.mark.parametrize(
