@@ -7,6 +7,8 @@
 | `lambdas` | the Lambda API and the workers that run functions |
 | `mappings` | event source mappings: from streams to functions |
 | `replicas` | global tables |
+| `permissions` | what roles allow, checked before a call is carried out |
+| `faults` | faults on demand |
 | `server`, `client` | the process; how demo and tests start it |
 | `deploy`, `playground`, `demo` | a migration deployed here; `make local`; `make demo` |
 """
