@@ -165,7 +165,15 @@ def test_a_condition_that_is_not_met_never_allows(
 )
 def test_a_part_of_the_language_that_is_not_understood_is_not_skipped(statement: dict[str, Any]) -> None:
     with pytest.raises(PolicyUnknown):
-        policies(statement)
+        policies(statement).decide(PUT)
+
+
+def test_a_key_of_a_service_that_is_not_here_does_not_spoil_the_whole_role() -> None:
+    decrypt = allow(Action="kms:Decrypt", Condition={"StringEquals": {"kms:ViaService": "dynamodb.amazonaws.com"}})
+    role = policies(decrypt, allow())
+    assert role.decide(PUT) is Decision.ALLOWED
+    with pytest.raises(PolicyUnknown, match="kms:viaservice"):
+        role.decide(Requirement("kms:Decrypt", "*"))
 
 
 def test_an_old_version_of_the_language_is_not_read_as_the_new_one() -> None:

@@ -69,6 +69,9 @@ class _Condition:
     patterns: tuple[str, ...]
 
     def is_met(self, given: dict[str, tuple[str, ...]]) -> bool:
+        # Only now: a statement on a service that is not here, such as KMS, may well ask for a key of its own.
+        if self.key not in KNOWN_KEYS and not self.key.startswith(_KNOWN_PREFIX):
+            raise PolicyUnknown(f"a condition asks for {self.key}, which requirements do not carry; add it to them")
         values = given.get(self.key)
         if values is None:
             return self.if_exists or self.quantifier == "ForAllValues"
@@ -159,11 +162,8 @@ def _condition(operator: str, key: str, patterns: tuple[str, ...]) -> _Condition
     fits = _OPERATORS.get(name.removesuffix(_IF_EXISTS))
     if fits is None or (colon and quantifier not in _QUANTIFIERS):
         raise PolicyUnknown(f"a condition uses {operator}; policies.py knows {[*_OPERATORS]}")
-    small = key.lower()
-    if small not in KNOWN_KEYS and not small.startswith(_KNOWN_PREFIX):
-        raise PolicyUnknown(f"a condition asks for {key}, which requirements do not carry; add it where calls are read")
     _check_no_variable(patterns)
-    return _Condition(quantifier, fits, if_exists, small, patterns)
+    return _Condition(quantifier, fits, if_exists, key.lower(), patterns)
 
 
 def _check_no_variable(patterns: Sequence[str]) -> None:
