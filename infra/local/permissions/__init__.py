@@ -6,7 +6,8 @@
 | `dynamodb_requirements`, `partiql`, `table_names`, `service_requirements` | the same, service by service |
 | `policies`, `wildcards` | say what a role's policies allow |
 | `roles` | reads those policies from moto's IAM |
-| `callers` | finds the role behind a call |
+| `calls`, `callers` | find the call behind a request, and the role behind the call |
+| `state_machines` | lets moto's Step Functions say by which role it calls |
 | `refusals` | says no as AWS does |
 | `record` | keeps what was really asked for |
 | `permissions` | the hook of the gateway that joins them |
