@@ -19,6 +19,7 @@ from infra.package import PROJECT_ROOT, build
 from infra.settings import EXAMPLE, Settings, read_settings
 from tasks.core.errors import Refused
 
+EXIT_REFUSED = 2
 OUTPUT = PROJECT_ROOT / "build" / "cdk.out"
 
 SettingsFile = Annotated[Path, typer.Option("--settings", help="the settings file of the migration")]
@@ -101,17 +102,12 @@ def _run(command: str, *arguments: str, settings: Path | None) -> None:
 
 
 def main() -> int:
-    """Run the command line, with refusals in words."""
+    """Run the command line and return the exit code."""
     try:
-        app(standalone_mode=False)
+        app(prog_name="python -m infra.cdk")
     except (Refused, EngineMissing) as refusal:
-        print(refusal, file=sys.stderr)
-        return 2
-    except typer.Exit as ended:
-        return ended.exit_code
-    except typer.Abort:
-        print("nothing was changed", file=sys.stderr)
-        return 2
+        typer.echo(f"refused: {refusal}", err=True)
+        return EXIT_REFUSED
     return 0
 
 

@@ -230,6 +230,9 @@ def grants_of(state: str, settings: Settings) -> Iterator[Grant]:
             (REPLICATION_ROLE,),
             conditions={"StringEquals": {"iam:AWSServiceName": "replication.dynamodb.amazonaws.com"}},
         )
+    if state == "CutOver" and regions:
+        # The setting is one of all replicas.
+        yield Grant(("dynamodb:UpdateTimeToLive",), tuple(TARGET.replace("{region}", region) for region in regions))
     keys = settings.deployment.kms_key_arns
     if state in READERS_AND_WRITERS and keys:
         yield Grant(

@@ -33,5 +33,5 @@ def test_a_wildcard_without_a_reason_stops_the_synthesis(tmp_path: Path, monkeyp
             real(construct, rule, reason)
 
     monkeypatch.setattr(migration_stack, "acknowledge", forget_one)
-    with pytest.raises(RuntimeError, match="Validation failed"):
+    with pytest.raises(RuntimeError, match="wildcard permissions"):
         synthesize_checked(tmp_path)

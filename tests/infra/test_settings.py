@@ -94,5 +94,5 @@ def test_the_example_shows_every_field_and_its_default() -> None:
 def _is_a_field_in_a_comment(line: str) -> bool:
     bare = line.strip().removeprefix("# ")
     return line.strip().startswith("# ") and (
-        bare.split(":")[0] in {*Migration.model_fields, *Placement.model_fields} or bare.startswith(" - arn:")
+        bare.split(":")[0] in {*Migration.model_fields, *Placement.model_fields} or bare.strip().startswith("- arn:")
     )

@@ -171,7 +171,8 @@ def test_step_functions_would_take_the_definition() -> None:
             "Properties": {"RoleArn": "arn:aws:iam::123456789012:role/any", "DefinitionString": text},
         }
         whole = {"AWSTemplateFormatVersion": "2010-09-09", "Resources": {"Machine": machine}}
-        return [match.rule.id for match in lint_all(json.dumps(whole))]
+        # Informational rules speak of the template around it.
+        return [match.rule.id for match in lint_all(json.dumps(whole)) if not match.rule.id.startswith("I")]
 
     assert lint(json.dumps(definition)) == []
     del definition["States"]["Backfill"]["ItemProcessor"]["StartAt"]
