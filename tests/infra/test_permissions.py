@@ -1,0 +1,101 @@
+"""Roles: each names its own resources, and each wildcard has its reason."""
+
+import pytest
+
+from infra.functions import FUNCTIONS
+from infra.permissions import grants_of, machine_grants
+from tests.infra.synthesized import example, joined, resources, statements
+from workflow.machine import Names
+
+NAMES = Names("orders")
+STATES = pytest.mark.parametrize("state", [function.state for function in FUNCTIONS])
+
+
+@STATES
+def test_no_role_has_an_action_with_a_wildcard(state: str) -> None:
+    actions = [action for grant in grants_of(state, example()) for action in grant.actions]
+    assert actions
+    assert not [action for action in actions if "*" in action]
+
+
+@STATES
+def test_every_wildcard_in_a_resource_has_its_reason(state: str) -> None:
+    for grant in grants_of(state, example()):
+        assert bool(grant.wildcard) == any("*" in resource for resource in grant.resources), grant
+
+
+def test_the_machine_may_call_its_own_functions_and_no_others() -> None:
+    roles = resources("AWS::IAM::Role")
+    (machine,) = (role for name, role in roles.items() if name.startswith("StateMachineRole"))
+    invoke = next(one for one in statements(machine) if one["actions"] == ["lambda:InvokeFunction"])
+    called = {resource.rpartition(":")[2] for resource in invoke["resources"]}
+    assert called == {NAMES.function(one.state) for one in FUNCTIONS if one.driven_by == "state machine"}
+
+
+def test_every_wildcard_of_the_machine_has_its_reason() -> None:
+    for grant in machine_grants(("f",), ("Backfill",)):
+        assert bool(grant.wildcard) == any("*" in resource for resource in grant.resources), grant
+
+
+def test_only_functions_that_make_mappings_may_and_only_of_the_function_that_a_stream_drives() -> None:
+    may = {
+        function.state: grant
+        for function in FUNCTIONS
+        for grant in grants_of(function.state, example())
+        if "lambda:CreateEventSourceMapping" in grant.actions
+    }
+    assert set(may) == {"AttachReplicator", "AttachWriter"}
+    for state, driven in (("AttachReplicator", "ReplicateChanges"), ("AttachWriter", "WritePages")):
+        assert may[state].conditions["ArnEquals"]["lambda:FunctionArn"].endswith("{" + driven + "}")
+
+
+def test_no_role_may_write_to_the_source() -> None:
+    """The migration reads it and turns its stream on and off, whatever goes wrong."""
+    writes = {"PutItem", "DeleteItem", "UpdateItem", "BatchWriteItem", "DeleteTable", "PartiQLInsert", "PartiQLUpdate"}
+    for role in resources("AWS::IAM::Role").values():
+        for one in statements(role):
+            if any(resource.endswith(":table/orders") for resource in one["resources"]):
+                assert not {action.partition(":")[2] for action in one["actions"]} & writes
+
+
+def test_no_role_may_delete_a_table_or_an_object() -> None:
+    for role in resources("AWS::IAM::Role").values():
+        for one in statements(role):
+            assert not {"dynamodb:DeleteTable", "s3:DeleteObject", "kinesis:DeleteStream"} & set(one["actions"])
+
+
+def test_without_replicas_nobody_may_make_any() -> None:
+    alone = example()
+    alone = alone.model_copy(update={"migration": alone.migration.model_copy(update={"replica_regions": ()})})
+    actions = {action for grant in grants_of("CreateReplicas", alone) for action in grant.actions}
+    assert "dynamodb:CreateTableReplica" not in actions
+    assert "iam:CreateServiceLinkedRole" not in actions
+
+
+def test_a_customer_managed_key_may_be_used_through_dynamodb_only() -> None:
+    key = "arn:aws:kms:eu-west-1:123456789012:key/1"
+    using = [
+        (function.state, grant)
+        for function in FUNCTIONS
+        for grant in grants_of(function.state, example(kms_key_arns=(key,)))
+        if "kms:Decrypt" in grant.actions
+    ]
+    assert {state for state, _ in using} >= {"ScanSegment", "WritePages", "ReplicateChanges", "CompareDigests"}
+    assert all(
+        grant.resources == (key,)
+        and grant.conditions == {"StringEquals": {"kms:ViaService": "dynamodb.eu-west-1.amazonaws.com"}}
+        for _, grant in using
+    )
+
+
+def test_a_topic_that_has_a_policy_lets_the_alarms_in() -> None:
+    (policy,) = resources("AWS::SNS::TopicPolicy").values()
+    services = {
+        statement["Principal"]["Service"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow" and "Service" in statement["Principal"]
+    }
+    assert services == {"cloudwatch.amazonaws.com", "events.amazonaws.com"}
+    for statement in policy["PolicyDocument"]["Statement"]:
+        if statement["Effect"] == "Allow":
+            assert joined(statement["Resource"]).startswith("<Alarms")

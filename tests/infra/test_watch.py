@@ -1,0 +1,163 @@
+"""Dashboard and alarms: they name metrics that are put out, and go off when they should, and only then."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tasks.core import metrics
+from tests.infra.synthesized import joined, resources, template
+
+LIMIT = 18 * 3600
+ALARMS = {
+    properties["AlarmName"].removeprefix("tableferry-orders-"): properties
+    for properties in resources("AWS::CloudWatch::Alarm").values()
+}
+OWN = {metric.name: metric for metric in metrics.METRICS}
+
+
+def parts(alarm: Mapping[str, Any]) -> tuple[str, dict[str, tuple[str, str, dict[str, str]]]]:
+    """Return an alarm's expression, and (namespace, name, dimensions) of what it uses by id."""
+    used, expression = {}, ""
+    for entry in alarm["Metrics"]:
+        if "Expression" in entry:
+            expression = entry["Expression"]
+        else:
+            metric = entry["MetricStat"]["Metric"]
+            dimensions = {one["Name"]: joined(one["Value"]) for one in metric["Dimensions"]}
+            used[entry["Id"]] = (metric["Namespace"], metric["MetricName"], dimensions)
+    return expression, used
+
+
+def goes_off(name: str, **values: float) -> bool:
+    """Say whether one period with these values breaches; a metric without a value has none, as on AWS."""
+    expression, used = parts(ALARMS[name])
+    unknown = set(values) - {_called(one) for one in used.values()}
+    assert not unknown, f"{name} does not look at {unknown}"
+    seen = {key: values.get(_called(one)) for key, one in used.items()}
+    python = re.sub(r"\bIF\(", "_if(", expression).replace(" AND ", " and ").replace("MAX([", "max([")
+    python = re.sub(r"\bFILL\((\w+), 0\)", lambda found: repr(seen[found[1]] or 0), python)
+    value = eval(python, {"__builtins__": {}, "_if": lambda true, then, other: then if true else other, "max": max})  # noqa: S307 — our own text
+    return bool(value > ALARMS[name]["Threshold"])
+
+
+def _called(one: tuple[str, str, dict[str, str]]) -> str:
+    _, name, dimensions = one
+    state = dimensions.get("state") or dimensions.get("FunctionName", "").removeprefix("tableferry-orders-")
+    return f"{name}_{state}" if state else name
+
+
+@pytest.mark.parametrize("name", sorted(ALARMS))
+def test_an_alarm_looks_only_at_metrics_that_somebody_puts_out(name: str) -> None:
+    expression, used = parts(ALARMS[name])
+    for namespace, metric, dimensions in used.values():
+        if namespace == metrics.NAMESPACE:
+            assert set(dimensions) == set(OWN[metric].dimensions)
+            assert dimensions["migration"] == "orders"
+            assert dimensions.get("state", OWN[metric].emitted_by[0]) in OWN[metric].emitted_by
+    assert set(re.findall(r"FILL\((\w+),", expression)) == set(used), "one that is not used, or not there"
+    assert len(used) <= 10, "CloudWatch takes no more in an alarm"
+
+
+@pytest.mark.parametrize("name", sorted(ALARMS))
+def test_every_alarm_reaches_somebody_and_says_what_to_do(name: str) -> None:
+    alarm = ALARMS[name]
+    (action,) = alarm["AlarmActions"]
+    assert joined(action).startswith("<Alarms")
+    assert len(alarm["AlarmDescription"]) > 80
+    assert alarm["TreatMissingData"] == "notBreaching", "an idle stack wakes nobody"
+    (period,) = {entry["MetricStat"]["Period"] for entry in alarm["Metrics"] if "MetricStat" in entry}
+    assert period * alarm["EvaluationPeriods"] <= 24 * 3600, "CloudWatch looks no further back"
+
+
+@pytest.mark.parametrize("name", sorted(ALARMS))
+def test_a_stack_at_rest_wakes_nobody(name: str) -> None:
+    assert not goes_off(name)
+
+
+def test_the_operator_is_told_while_a_change_can_still_be_saved() -> None:
+    assert goes_off("ReplicatorBehind", IteratorAge_ReplicateChanges=(LIMIT + 1) * 1000)
+    assert goes_off("ReplicatorBehind", OldestUnapplied=LIMIT + 1)
+    assert not goes_off("ReplicatorBehind", IteratorAge_ReplicateChanges=(LIMIT - 1) * 1000, OldestUnapplied=LIMIT - 1)
+    assert LIMIT < 24 * 3600
+
+
+def test_the_operator_is_told_of_one_rejected_item() -> None:
+    for metric in ("ItemsRejected", "ChangesRejected", "ChangesOverruled"):
+        assert goes_off("Rejects", **{metric: 1})
+
+
+def test_a_drain_that_moves_on_is_not_called_stuck() -> None:
+    assert goes_off("DrainStuck", Waits_DrainBackfill=1)
+    assert not goes_off("DrainStuck", Waits_DrainBackfill=1, Progress_WritePages=1)
+    assert not goes_off("DrainStuck", Waits_DrainBackfill=1, Progress_DrainBackfill=1)
+
+
+@pytest.mark.parametrize("state", ["FenceSource", "DrainChanges", "CutOver"])
+def test_a_replicator_that_is_waited_for_and_does_nothing_is_called_stuck(state: str) -> None:
+    assert goes_off("ReplicatorStuck", **{f"Waits_{state}": 1})
+    assert not goes_off("ReplicatorStuck", **{f"Waits_{state}": 1, "Progress_ReplicateChanges": 1})
+
+
+def test_no_wait_lasts_for_ever_unseen() -> None:
+    watched = {
+        _called(one).removeprefix("Waits_")
+        for name in ("DrainStuck", "ReplicatorStuck", "WaitLong")
+        for one in parts(ALARMS[name])[1].values()
+        if one[1] == "Waits"
+    }
+    assert watched == set(metrics.PROGRESS_OF)
+
+
+def test_a_page_that_lambda_gave_up_on_is_seen() -> None:
+    rules = {properties["Name"]: properties for properties in resources("AWS::Events::Rule").values()}
+    pattern = rules["tableferry-orders-GivenUp"]["EventPattern"]
+    assert pattern["detail"]["object"] == {"key": [{"prefix": "aws/lambda/"}]}
+    (bucket,) = resources("AWS::S3::Bucket").values()
+    assert bucket["NotificationConfiguration"]["EventBridgeConfiguration"] == {"EventBridgeEnabled": True}
+    expression, used = parts(ALARMS["PagesGivenUp"])
+    ((namespace, metric, _),) = used.values()
+    assert (namespace, metric, expression) == ("AWS/Events", "MatchedEvents", "FILL(matched, 0)")
+
+
+def test_the_approval_that_is_wanted_is_told_of_and_that_of_another_migration_is_not() -> None:
+    rules = {properties["Name"]: properties for properties in resources("AWS::Events::Rule").values()}
+    pattern = rules["tableferry-orders-ApprovalWanted"]["EventPattern"]
+    assert pattern["source"] == ["tableferry"]
+    assert pattern["detail-type"] == ["Cut-over Approval Wanted"]
+    assert pattern["detail"] == {"migration": ["orders"]}
+
+
+def test_the_dashboard_shows_what_an_operator_asks_for() -> None:
+    (dashboard,) = resources("AWS::CloudWatch::Dashboard").values()
+    body = json.loads(joined(dashboard["DashboardBody"]))
+    titles = [widget["properties"].get("title", "") for widget in body["widgets"]]
+    for word in ("Phase", "items", "backlog", "lag", "Throttles", "capacity", "Failures", "Proof", "Cost so far"):
+        assert any(word in title for title in titles), word
+    text = json.dumps(body)
+    for name in (
+        *("ItemsScanned", "ItemsInserted", "ItemsPresent", "ItemsRejected", "BacklogPages", "OldestUnapplied"),
+        *("Throttles", "ReadUnits", "WriteUnits", "Failures", "Done", "Waits", "IteratorAge", "Drift"),
+    ):
+        assert name in text
+
+
+def test_the_example_costs_nothing_by_the_hour_but_its_stream_dashboard_and_alarms() -> None:
+    """What README says of an idle stack."""
+    kinds = {resource["Type"] for resource in template()["Resources"].values()}
+    by_the_hour = {"AWS::Kinesis::Stream", "AWS::CloudWatch::Dashboard", "AWS::CloudWatch::Alarm"}
+    free_at_rest = {
+        "AWS::DynamoDB::Table",
+        "AWS::Events::Rule",
+        "AWS::IAM::Role",
+        "AWS::Lambda::Function",
+        "AWS::Logs::LogGroup",
+        "AWS::S3::Bucket",
+        "AWS::S3::BucketPolicy",
+        "AWS::SNS::Topic",
+        "AWS::SNS::TopicPolicy",
+        "AWS::StepFunctions::StateMachine",
+    }
+    assert kinds == by_the_hour | free_at_rest
