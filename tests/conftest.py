@@ -3,14 +3,57 @@
 Not one for all: DynamoDB Local grows slow with the streams that earlier tests have left.
 """
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from infra.local.__main__ import RECORD_VARIABLE
 from infra.local.client import LocalAwsProcess
+from tests.infra.roles_in_use import unused
+
+RECORDS = pytest.StashKey[Path]()
+UNUSED = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture(scope="module")
 def local_aws() -> Iterator[LocalAwsProcess]:
     with LocalAwsProcess(options=("--replica-seconds", "0.4")) as aws:
         yield aws
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have every local AWS of a whole run write down what the functions needed to be allowed."""
+    if is_whole(config) and not hasattr(config, "workerinput"):
+        folder = Path(tempfile.mkdtemp(prefix="tableferry-requirements-"))
+        os.environ[RECORD_VARIABLE] = str(folder)
+        config.stash[RECORDS] = folder
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a whole run in which a role allowed what no function needed."""
+    folder = session.config.stash.get(RECORDS, None)
+    if folder is None:
+        return
+    if session.exitstatus == pytest.ExitCode.OK:
+        session.config.stash[UNUSED] = unused(folder)
+        if session.config.stash[UNUSED]:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    shutil.rmtree(folder)
+
+
+def is_whole(config: pytest.Config) -> bool:
+    """Say whether this run leaves no test out."""
+    return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not (
+        config.option.keyword or config.option.markexpr or config.option.deselect or config.option.lf
+    )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Name what the roles allow and nobody needed."""
+    for line in config.stash.get(UNUSED, []):
+        terminalreporter.write_line(f"FAILED {line}", red=True)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from constructs import Construct
 
 from infra.synth import use_our_node
 from tests.infra.synthesized import TASKS, example
@@ -28,7 +29,7 @@ def test_every_exception_stands_in_the_template_with_its_reason(tmp_path: Path) 
 def test_a_wildcard_without_a_reason_stops_the_synthesis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = migration_stack.acknowledge
 
-    def forget_one(construct: migration_stack.Construct, rule: str, reason: str) -> None:
+    def forget_one(construct: Construct, rule: str, reason: str) -> None:
         if "table/orders/stream/*" not in rule:
             real(construct, rule, reason)
 
