@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from infra.settings import Settings
 from workflow.definition import Engine
 
 Template = dict[str, Any]
+
+_ONE_AT_A_TIME = threading.Lock()
+"""CDK talks to its Node.js over one pipe, whatever thread asks."""
 
 
 def synthesize(
@@ -35,7 +39,7 @@ def synthesize(
     # Only now: CDK starts Node.js when it is imported.
     from infra.app import build  # noqa: PLC0415
 
-    with tempfile.TemporaryDirectory(prefix="tableferry-synth-") as folder:
+    with _ONE_AT_A_TIME, tempfile.TemporaryDirectory(prefix="tableferry-synth-") as folder:
         app, stack = build(
             settings,
             code=code,
