@@ -28,7 +28,7 @@ class Engine(StrEnum):
     EMBEDDED = "embedded"
     """The engine of the local AWS: each Map is inline."""
     STEP_FUNCTIONS_LOCAL = "step-functions-local"
-    """Amazon's emulator (2.0.0): each Map is inline and has the older field names."""
+    """Amazon's emulator (2.0.0): each Map is inline, and nothing is younger than November 2022."""
 
 
 class HoleUnfilled(Exception):  # noqa: N818 — it says what is wrong
@@ -89,7 +89,7 @@ def render(engine: Engine, substitutions: Mapping[str, str], *, most_poll_second
     text = _HOLE.sub(lambda hole: json.dumps(substitutions[hole[1]])[1:-1], json.dumps(definition))
     rendered: dict[str, Any] = json.loads(text)
     if engine is Engine.STEP_FUNCTIONS_LOCAL:
-        _use_older_names(rendered)
+        _use_older_language(rendered)
     return rendered
 
 
@@ -106,9 +106,12 @@ def _make_inline(state: State) -> None:
     state.pop("Label", None)
 
 
-def _use_older_names(definition: dict[str, Any]) -> None:
+def _use_older_language(definition: dict[str, Any]) -> None:
+    """Say the same with what the language had before December 2022: no source says that the emulator knows more."""
     definition.pop("QueryLanguage", None)
     for _, state in list(iter_states(definition)):
+        for retrier in state.get("Retry", []):
+            _use_older_retry(retrier)
         if state["Type"] == "Map":
             state["Iterator"] = state.pop("ItemProcessor")
             state["Iterator"].pop("ProcessorConfig")
@@ -116,3 +119,10 @@ def _use_older_names(definition: dict[str, Any]) -> None:
             # It knows no path here, and an inline Map runs no more than this at a time anyway.
             del state["MaxConcurrencyPath"]
             state["MaxConcurrency"] = INLINE_CONCURRENCY
+
+
+def _use_older_retry(retrier: dict[str, Any]) -> None:
+    retrier.pop("JitterStrategy", None)
+    if retrier.pop("MaxDelaySeconds", None) is not None:
+        # Without a longest delay a wait of many attempts would grow to days; equal delays keep it bounded.
+        retrier["BackoffRate"] = 1.0
