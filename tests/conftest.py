@@ -17,6 +17,7 @@ from tests.infra.roles_in_use import unused
 
 RECORDS = pytest.StashKey[Path]()
 UNUSED = pytest.StashKey[list[str]]()
+from tests.step_functions_local.report import summary
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,8 @@ def is_whole(config: pytest.Config) -> bool:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Name what the roles allow and nobody needed."""
+    """Say which Step Functions engines the tests that passed ran on, and what the roles allow and nobody needed."""
+    if line := summary(terminalreporter.getreports("passed")):
+        terminalreporter.write_line(line)
     for line in config.stash.get(UNUSED, []):
         terminalreporter.write_line(f"FAILED {line}", red=True)

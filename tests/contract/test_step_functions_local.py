@@ -10,8 +10,9 @@ the emulator's last version [5]. Of these no source says that it knows them.
 [2] https://github.com/taro-kayo/statelint/pull/33 (the language's own change log, December 1, 2022)
 [3] https://docs.aws.amazon.com/step-functions/latest/dg/sfn-local-test-sm-exec.html
 [4] https://aws.amazon.com/blogs/compute/mocking-service-integrations-with-aws-step-functions-local/
-[5] image amazon/aws-stepfunctions-local:2.0.0, pushed 2024-05-18; run by others: `lambda:invoke`, its
-    `.waitForTaskToken` with `$$.Task.Token` and `TimeoutSeconds`, Retry and errors by a function's own names
+[5] https://github.com/sathwikbairaboina2/durable-multi-agent docs/adr/0001-local-aws-without-localstack.md: 2.0.0 is
+    the last, pushed 2024-05-18; run there: `lambda:invoke`, its `.waitForTaskToken` with `$$.Task.Token` and
+    `TimeoutSeconds`, Retry, and errors by a function's own names
 [6] https://github.com/taro-kayo/statelint/pull/36 (September 7, 2023)
 """
 
