@@ -8,7 +8,7 @@ READY := $(VENV)/ready
 export ITEMS SEGMENTS WRITES_PER_SECOND SEED FAULTS MINUTES
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local synth bootstrap deploy destroy test guards soak lint check format lock clean
+.PHONY: help setup demo local synth bootstrap deploy destroy test sfn-image guards soak lint check format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ wanted-settings:
 
 test: $(READY) ## run all tests
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+
+sfn-image: $(READY) ## build a container image of the embedded Step Functions, for where Amazon's can not be pulled
+	@$(BIN)/python -m tests.step_functions_local.build_image
 
 guards: $(READY) ## take each guard of the design away, and see a test fail (WORDS="late" chooses)
 	@$(BIN)/python -m tests.guards $(WORDS)
