@@ -68,7 +68,10 @@ def migrations(local_aws: LocalAwsProcess) -> Iterator[Migrations]:
             except NoContainer as reason:
                 found[kind] = reason
             else:
-                found[kind] = engine, threads.submit(migrate, local_aws, engine)
+                running = Running(local_aws, approval="required", quiet_seconds=1)
+                running.create_source(items=ITEMS)
+                deploy_with(running, engine)
+                found[kind] = engine, threads.submit(migrate, running, OperatorsSession(local_aws, engine))
         yield found
 
 
@@ -86,11 +89,8 @@ def migrated(engine: StepFunctionsLocal, migrations: Migrations) -> Migrated:
     return future.result()
 
 
-def migrate(aws: LocalAwsProcess, engine: StepFunctionsLocal) -> Migrated:
-    """Run a migration on an engine under deletes, try to run it twice, and answer its question with yes."""
-    running = Running(aws, approval="required", quiet_seconds=1)
-    running.create_source(items=ITEMS)
-    deploy_with(running, engine)
+def migrate(running: Running, operator: OperatorsSession) -> Migrated:
+    """Run a deployed migration under deletes, try to run it twice, and answer its question with yes."""
     deleted: list[int] = []
     seconds: list[str] = []
     proven: list[int] = []
@@ -105,7 +105,7 @@ def migrate(aws: LocalAwsProcess, engine: StepFunctionsLocal) -> Migrated:
             running.dynamodb.delete_item(TableName=running.migration.source_table, Key=key)
             deleted.append(len(deleted))
         if not proven and is_asked(running, arn):
-            proof = execution.approve(OperatorsSession(aws, engine), arn)
+            proof = execution.approve(operator, arn)
             proven.append(proof.source_items if proof else -1)
 
     arn = running.start()
