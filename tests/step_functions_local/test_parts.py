@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from infra.local.client import PROJECT_ROOT
+from tests.step_functions_local.container import AMAZONS_IMAGE, IMAGE_VARIABLE
 from tests.step_functions_local.lambda_forwarder import forwarding
 from tests.step_functions_local.mock_file import MockFileInvalid, Return, Throw, read_mock_file
 from tests.step_functions_local.report import PROPERTY, summary
@@ -114,6 +116,13 @@ def test_where_the_bridge_is_not_ours_nothing_but_this_machine_reaches_the_forwa
     with responding() as responder, forwarding(responder.url, NOWHERE) as port:
         status, _ = post(f"http://127.0.0.1:{port}/{INVOKE}", b'{"plan": {"run": "r", "total_segments": 1}}')
         assert status == 200
+
+
+def test_ci_and_the_document_name_the_image_and_the_variable_that_the_tests_read() -> None:
+    for file in (".ci/with-docker", "docs/testing-with-step-functions-local.md"):
+        text = (PROJECT_ROOT / file).read_text(encoding="utf-8")
+        assert AMAZONS_IMAGE in text, file
+        assert IMAGE_VARIABLE in text, file
 
 
 def test_a_green_run_says_on_which_engines_it_ran() -> None:
