@@ -14,10 +14,10 @@ import pytest
 from infra.local.__main__ import RECORD_VARIABLE
 from infra.local.client import LocalAwsProcess
 from tests.infra.roles_in_use import unused
+from tests.step_functions_local.report import summary
 
 RECORDS = pytest.StashKey[Path]()
 UNUSED = pytest.StashKey[list[str]]()
-from tests.step_functions_local.report import summary
 
 
 @pytest.fixture(scope="module")
