@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tasks.core import metrics
 from tests.infra.synthesized import joined, resources, template
 
 LIMIT = 18 * 3600
+DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "deploy.md").read_text(encoding="utf-8")
 ALARMS = {
     properties["AlarmName"].removeprefix("tableferry-orders-"): properties
     for properties in resources("AWS::CloudWatch::Alarm").values()
@@ -142,6 +144,14 @@ def test_the_dashboard_shows_what_an_operator_asks_for() -> None:
         *("Throttles", "ReadUnits", "WriteUnits", "Failures", "Done", "Waits", "IteratorAge", "Drift"),
     ):
         assert name in text
+
+
+def test_the_document_names_every_alarm_and_what_they_cost() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| .+ \|$", DOCUMENT, re.MULTILINE)
+    assert set(rows) == set(ALARMS)
+    assert f"{len(ALARMS)} alarms" in DOCUMENT
+    looked_at = sum(len(parts(alarm)[1]) for alarm in ALARMS.values())
+    assert f"| {looked_at} of 0.10 a month" in DOCUMENT
 
 
 def test_the_example_costs_nothing_by_the_hour_but_its_stream_dashboard_and_alarms() -> None:

@@ -140,7 +140,18 @@ class Running:
         client = self.session.client("lambda")
         for mapping in client.list_event_source_mappings()["EventSourceMappings"]:
             if f":tableferry-{self.migration.migration}-" in mapping["FunctionArn"]:
-                client.delete_event_source_mapping(UUID=mapping["UUID"])
+                self._delete_mapping(mapping["UUID"])
+
+    def _delete_mapping(self, uuid: str) -> None:
+        client, deadline = self.session.client("lambda"), time.monotonic() + ENDS_WITHIN_SECONDS
+        while True:
+            try:
+                client.delete_event_source_mapping(UUID=uuid)
+                return
+            except client.exceptions.ResourceInUseException:  # it is still being made
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
 
     def events(self, arn: str) -> list[Event]:
         """Return an execution's history."""
