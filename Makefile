@@ -8,7 +8,7 @@ READY := $(VENV)/ready
 export ITEMS SEGMENTS WRITES_PER_SECOND SEED FAULTS MINUTES
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local synth bootstrap deploy destroy test sfn-image guards soak lint check format lock clean
+.PHONY: help setup demo local synth bootstrap deploy destroy test sfn-image guards soak graph lint check format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ check: lint test ## all that CI runs
 format: $(READY) ## lay the code out
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+graph: $(READY) ## draw docs/migration.svg anew, after a change of the state machine
+	@$(BIN)/python -m infra.graph
 
 lock: ## pin every package anew, from pyproject.toml
 	rm -rf build/lock && $(PYTHON) -m venv build/lock

@@ -49,11 +49,14 @@ class Tarball:
     sha256: str
     keep: str
     proof: str
+    parent: Path | None = None
+    """Where its folder is made; None is where the engines are."""
 
     @property
     def folder(self) -> Path:
         """Where it is unpacked; the version in the name makes an upgrade a new folder."""
-        return ENGINES_FOLDER / f"{self.package}-{self.version}"
+        name = self.package.removeprefix("@").replace("/", "-")  # `@scope/name` would be two folders
+        return (self.parent or ENGINES_FOLDER) / f"{name}-{self.version}"
 
     @property
     def is_there(self) -> bool:
@@ -168,9 +171,19 @@ def install() -> Engines:
     if find_node() is None:
         _pip_install(NODE_PACKAGE, f"Node.js {NODE_AT_LEAST}+")
     for tarball in TARBALLS:
-        if not tarball.is_there:
-            _fetch(tarball)
+        fetch(tarball)
     return locate()
+
+
+def fetch(tarball: Tarball) -> Path:
+    """Return the folder of an npm package, which is downloaded and checked the first time.
+
+    Raises:
+        EngineMissing: when it cannot be had, or is not the one that was pinned.
+    """
+    if not tarball.is_there:
+        _fetch(tarball)
+    return tarball.folder
 
 
 def _package_folder(module: str) -> Path | None:
@@ -227,8 +240,9 @@ def _fetch(tarball: Tarball) -> None:
     if npm is None:
         raise EngineMissing(f"{name} cannot be fetched: there is no npm; install Node.js with npm")
     print(f"fetching {name}", flush=True)
-    ENGINES_FOLDER.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=ENGINES_FOLDER, prefix="fetch-") as scratch:
+    parent = tarball.folder.parent
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=parent, prefix="fetch-") as scratch:
         archive = _npm_pack(npm, node, name, Path(scratch))
         found = hashlib.sha256(archive.read_bytes()).hexdigest()
         if found != tarball.sha256:
@@ -260,7 +274,7 @@ def _npm_pack(npm: list[str], node: Path | None, name: str, folder: Path) -> Pat
     if done.returncode:
         raise EngineMissing(
             f"`npm pack {name}` failed: {done.stderr.strip()[-2000:]}\n"
-            "check that this machine reaches the npm registry of its configuration, then run `make setup` again"
+            "check that this machine reaches the npm registry of its configuration, then try again"
         )
     return folder / str(json.loads(done.stdout)[0]["filename"])
 
