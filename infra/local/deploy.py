@@ -6,13 +6,13 @@ and shards in place of a stream on demand.
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import boto3
 
-from infra.functions import FUNCTIONS
+from infra.functions import FUNCTIONS, Function
 from infra.local.template import Template
 from infra.settings import Placement, Settings
 from infra.synth import synthesize
@@ -70,17 +70,10 @@ def deploy(
         timeouts: seconds by state, in place of the function's own.
         concurrency: workers by state.
     """
-    functions = [
-        replace(
-            function,
-            timeout_seconds=timeouts.get(function.state, min(function.timeout_seconds, LOCAL_TIMEOUT_MOST)),
-        )
-        for function in FUNCTIONS
-    ]
     synthesized = synthesize(
         Settings(migration=migration, deployment=Placement(region=session.region_name, pages_shards=shards)),
         code=TASKS_FOLDER,
-        functions=functions,
+        functions=scaled(FUNCTIONS, timeouts),
         engine=Engine.EMBEDDED,
         most_poll_seconds=POLL_SECONDS,
     )
@@ -101,5 +94,15 @@ def deploy(
         control_table=called.control_table,
         pages_stream=called.pages_stream,
         rejects_bucket=bucket.ref,
-        functions={function.state: arns[called.function(function.state)] for function in functions},
+        functions={function.state: arns[called.function(function.state)] for function in FUNCTIONS},
     )
+
+
+def scaled(functions: Sequence[Function], timeouts: Mapping[str, int]) -> list[Function]:
+    """Return the functions with this machine's time-outs."""
+    return [
+        replace(
+            function, timeout_seconds=timeouts.get(function.state, min(function.timeout_seconds, LOCAL_TIMEOUT_MOST))
+        )
+        for function in functions
+    ]
