@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_events as events
@@ -15,26 +16,42 @@ from infra.measured import Measured
 from infra.migration_stack import PAGES_KEPT_HOURS, MigrationStack, acknowledge
 from tasks.core import metrics
 
-HALF_AN_HOUR = 6
-TWO_HOURS = 24
-"""Periods of five minutes."""
+PROMPT_MINUTES = 5
+"""One period of an alarm on a single event. Such an alarm looks at the last three: metrics that come by way of a log
+may be late, and a period that was judged before they came is judged again."""
+LONG_MINUTES = 15
+"""One period of an alarm on what goes on and on. A wait counts at the end of the call that said so, of up to ten
+minutes, and the next call may begin five minutes later."""
 
-WAITS_FOR_AWS = tuple(
-    state for state in metrics.PROGRESS_OF if state not in {"DrainBackfill", "FenceSource", "DrainChanges", "CutOver"}
-)
-"""Waits for AWS, for a time to pass, or for the last writer; of these only the length tells."""
+WAITS_FOR_REPLICATOR = ("FenceSource", "DrainChanges", "CutOver")
+ENDS_BY_ITSELF = ("DrainBackfill",)
+"""It fails after a quarter of an hour without a receipt, and waits for days while there are some."""
+WAITS_FOR_AWS = tuple(state for state in metrics.PROGRESS_OF if state not in {*WAITS_FOR_REPLICATOR, *ENDS_BY_ITSELF})
+"""Waits for AWS, for a time to pass, for keys that keep changing, or for the last writer: only the length tells."""
+
+NO_PROGRESS_WEIGHS = 1_000_000
+"""More than there are waits in a period: one step of progress outweighs them all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One alarm: when `expression` is above zero for so many periods of five minutes."""
+    """One alarm: in so many of the last periods, `expression` was above the threshold.
+
+    Expressions only add and subtract: there CloudWatch takes a metric without a value for 0, and an idle stack has no
+    values at all.
+    """
 
     name: str
     means: str
     """What happened and what to do: it stands in the mail."""
     expression: str
     uses: Mapping[str, cloudwatch.Metric]
-    periods: int = 1
+    threshold: float = 0
+    minutes: int = PROMPT_MINUTES
+    needed: int = 1
+    looked_at: int = 3
+    is_told: bool = True
+    """Whether a mail is sent."""
 
 
 def plan_alarms(stack: MigrationStack, given_up: events.Rule) -> Sequence[Alarm]:
@@ -44,130 +61,124 @@ def plan_alarms(stack: MigrationStack, given_up: events.Rule) -> Sequence[Alarm]
         stack: its stack.
         given_up: the rule that sees what Lambda gave up on.
     """
-    measured = Measured(stack.settings.migration.migration)
-    own = measured.own
+    prompt, long = _measured(stack, PROMPT_MINUTES), _measured(stack, LONG_MINUTES)
     function = {state: {"FunctionName": stack.names.function(state)} for state in ("WritePages", "ReplicateChanges")}
     machine = {"StateMachineArn": stack.machine.state_machine_arn}
     limit = stack.settings.migration.lag_limit_seconds
 
     def age(state: str) -> cloudwatch.Metric:
-        return measured.of_service("Lambda", "IteratorAge", function[state], statistic="Maximum")
+        return prompt.of_service("Lambda", "IteratorAge", function[state], statistic="Maximum")
 
-    def waits(*states: str) -> dict[str, cloudwatch.Metric]:
-        return {f"w{number}": own(metrics.WAITS, state) for number, state in enumerate(states)}
-
-    def any_of(ids: Mapping[str, object]) -> str:
-        return " + ".join(f"FILL({name}, 0)" for name in ids)
-
-    ends = {
-        f"e{number}": measured.of_service("States", name, machine)
-        for number, name in enumerate(("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"))
-    }
-    rejects = {
-        "r0": own(metrics.ITEMS_REJECTED),
-        "r1": own(metrics.CHANGES_REJECTED),
-        "r2": own(metrics.CHANGES_OVERRULED),
-    }
-    throttled = {
-        f"t{number}": own(metrics.THROTTLES, state) for number, state in enumerate(metrics.THROTTLES.emitted_by)
-    }
-    lambda_throttled = {
-        f"l{number}": measured.of_service("Lambda", "Throttles", names)
-        for number, names in enumerate(function.values())
-    }
-    failing = {
-        f"f{number}": measured.of_service("Lambda", "Errors", names) for number, names in enumerate(function.values())
-    } | {
-        "f2": own(metrics.FAILURES, "WritePages"),
-        "f3": own(metrics.FAILURES, "ReplicateChanges"),
-    }
-    drain = {
-        "waits": own(metrics.WAITS, "DrainBackfill"),
-        "written": own(metrics.PROGRESS, "WritePages"),
-        "drained": own(metrics.PROGRESS, "DrainBackfill"),
-    }
-    replicator = waits("FenceSource", "DrainChanges", "CutOver")
-    others = waits(*WAITS_FOR_AWS)
+    ends = [
+        prompt.of_service("States", name, machine)
+        for name in ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted")
+    ]
+    rejects = [
+        prompt.own(metric) for metric in (metrics.ITEMS_REJECTED, metrics.CHANGES_REJECTED, metrics.CHANGES_OVERRULED)
+    ]
+    throttled = [
+        *(long.own(metrics.THROTTLES, state) for state in metrics.THROTTLES.emitted_by),
+        *(long.of_service("Lambda", "Throttles", names) for names in function.values()),
+    ]
+    failing = [
+        *(long.of_service("Lambda", "Errors", names) for names in function.values()),
+        *(long.own(metrics.FAILURES, state) for state in function),
+    ]
+    replicator = _numbered([long.own(metrics.WAITS, state) for state in WAITS_FOR_REPLICATOR])
     return (
         Alarm(
             "ExecutionFailed",
             "The execution ended without success. Open it in the Step Functions console: the red state names the "
             "module, its cause says the way out; then redrive. The replicator stays attached, so the target stays "
             "current.",
-            any_of(ends),
-            ends,
+            *_sum(ends),
         ),
         Alarm(
             "ReplicatorBehind",
-            f"A change was more than {limit} s old and not applied. The stream keeps changes for 24 hours: what "
-            "leaves it unapplied is lost to the target, and the migration has to begin anew. Look at the log of "
+            f"The replicator works on changes that are more than {limit} s old. The stream keeps changes for 24 hours: "
+            "what leaves it unapplied is lost to the target, and the migration has to begin anew. Look at the log of "
             "ReplicateChanges, and raise the target's capacity if it is throttled.",
-            f"IF(MAX([FILL(age, 0) / 1000, FILL(oldest, 0)]) > {limit}, 1, 0)",
-            {"age": age("ReplicateChanges"), "oldest": own(metrics.OLDEST_UNAPPLIED)},
+            *_sum([age("ReplicateChanges")]),
+            threshold=limit * 1000,
+        ),
+        Alarm(
+            "ChangesUnapplied",
+            f"A change has waited for more than {limit} s to be applied. The stream keeps changes for 24 hours: what "
+            "leaves it unapplied is lost to the target, and the migration has to begin anew. See that the mapping of "
+            "ReplicateChanges is Enabled, and read its log.",
+            *_sum([prompt.own(metrics.OLDEST_UNAPPLIED)]),
+            threshold=limit,
         ),
         Alarm(
             "PagesOld",
             f"A page has been in Kinesis for half of the {PAGES_KEPT_HOURS} hours that it is kept. What leaves it "
             "unwritten is missed by DrainBackfill and has to be scanned again. Look at the log of WritePages.",
-            f"IF(FILL(age, 0) > {PAGES_KEPT_HOURS * 3_600_000 // 2}, 1, 0)",
-            {"age": age("WritePages")},
+            *_sum([age("WritePages")]),
+            threshold=PAGES_KEPT_HOURS * 3_600_000 // 2,
         ),
         Alarm(
             "Rejects",
             "The target refused an item, or a late write to the source was overruled. Each is kept with its reason in "
             "the bucket, under rejects/. Before the cut-over the proof will stop on it; mend it first.",
-            any_of(rejects),
-            rejects,
+            *_sum(rejects),
         ),
         Alarm(
             "PagesGivenUp",
             "Lambda gave up on a batch of pages after its last retry and kept it in the bucket, under aws/lambda/. "
             "DrainBackfill will stop on it. The log of WritePages has the reason.",
-            "FILL(matched, 0)",
-            {"matched": measured.of_service("Events", "MatchedEvents", {"RuleName": given_up.rule_name})},
+            *_sum([prompt.of_service("Events", "MatchedEvents", {"RuleName": given_up.rule_name})]),
+            is_told=False,  # the rule itself sends a mail, which names the object
         ),
         Alarm(
             "Throttled",
-            "Calls have been throttled for half an hour without a pause. Nothing is lost, but it takes longer: raise "
+            "Calls have been throttled in two quarters of an hour on end. Nothing is lost, but it takes longer: raise "
             "the capacity of the table that the dashboard shows, or the account's Lambda concurrency.",
-            any_of(throttled | lambda_throttled),
-            throttled | lambda_throttled,
-            HALF_AN_HOUR,
+            *_sum(throttled),
+            minutes=LONG_MINUTES,
+            needed=2,
         ),
         Alarm(
             "StreamFunctionFails",
-            "WritePages or ReplicateChanges has failed for a quarter of an hour without a pause. ReplicateChanges "
-            "tries a batch for ever, and its shard waits: its log has the reason.",
-            any_of(failing),
-            failing,
-            3,
-        ),
-        Alarm(
-            "DrainStuck",
-            "DrainBackfill has waited for half an hour in which no page was written and no segment drained. Look at "
-            "the mapping and the log of WritePages.",
-            "IF(FILL(waits, 0) > 0 AND FILL(written, 0) + FILL(drained, 0) == 0, 1, 0)",
-            drain,
-            HALF_AN_HOUR,
+            "WritePages or ReplicateChanges has failed in two quarters of an hour on end. ReplicateChanges tries a "
+            "batch for ever, and its shard waits: its log has the reason.",
+            *_sum(failing),
+            minutes=LONG_MINUTES,
+            needed=2,
         ),
         Alarm(
             "ReplicatorStuck",
-            "A state has waited for the replicator for half an hour in which no change was applied. Look at the "
-            "mapping and the log of ReplicateChanges.",
-            f"IF({any_of(replicator)} > 0 AND FILL(applied, 0) == 0, 1, 0)",
-            replicator | {"applied": own(metrics.PROGRESS, "ReplicateChanges")},
-            HALF_AN_HOUR,
+            "A state has waited for the replicator in two quarters of an hour in which no change was applied. Look at "
+            "the mapping and the log of ReplicateChanges.",
+            f"{' + '.join(replicator)} - {NO_PROGRESS_WEIGHS} * applied",
+            {**replicator, "applied": long.own(metrics.PROGRESS, "ReplicateChanges")},
+            minutes=LONG_MINUTES,
+            needed=2,
         ),
         Alarm(
             "WaitLong",
-            "A state has waited for two hours without a pause: for AWS, for keys that keep changing, or, in "
-            "DrainLateWrites, for the last application that still writes to the source. Its reason is in the "
-            "execution's history, and in `python -m workflow status`.",
-            any_of(others),
-            others,
-            TWO_HOURS,
+            "A state has waited for two hours: for AWS, for keys that keep changing, or, in DrainLateWrites, for the "
+            "last application that still writes to the source. Its reason is in the execution's history, and in "
+            "`python -m workflow status`.",
+            *_sum([long.own(metrics.WAITS, state) for state in WAITS_FOR_AWS]),
+            minutes=LONG_MINUTES,
+            needed=8,
+            looked_at=9,
         ),
     )
+
+
+def _measured(stack: MigrationStack, minutes: int) -> Measured:
+    return Measured(stack.settings.migration.migration, cdk.Duration.minutes(minutes))
+
+
+def _numbered(used: Sequence[cloudwatch.Metric]) -> dict[str, cloudwatch.Metric]:
+    return {f"m{number}": metric for number, metric in enumerate(used)}
+
+
+def _sum(used: Sequence[cloudwatch.Metric]) -> tuple[str, dict[str, cloudwatch.Metric]]:
+    """Return the expression that adds metrics up, and these by their ids in it."""
+    by_id = _numbered(used)
+    return " + ".join(by_id), by_id
 
 
 def add_alarms(stack: MigrationStack) -> list[cloudwatch.Alarm]:
@@ -186,6 +197,9 @@ def add_alarms(stack: MigrationStack) -> list[cloudwatch.Alarm]:
             },
         ),
         topic,
+        "Lambda gave up on a batch of pages and kept it as "
+        f"s3://{stack.bucket.bucket_name}/{events.EventField.from_path('$.detail.object.key')}: DrainBackfill will "
+        "stop on it. The log of WritePages has the reason.",
     )
     _rule(
         stack,
@@ -197,22 +211,27 @@ def add_alarms(stack: MigrationStack) -> list[cloudwatch.Alarm]:
             detail={"migration": [stack.settings.migration.migration]},
         ),
         topic,
+        f"The proof is green, and {events.EventField.from_path('$.detail.execution')} asks whether to cut over. "
+        f"Look at it, then: python -m workflow approve --migration {stack.settings.migration.migration}, or deny; or "
+        "from the console, as docs/console.md says.",
     )
     made = []
     for alarm in plan_alarms(stack, given_up):
-        measured = Measured(stack.settings.migration.migration)
+        measured = _measured(stack, alarm.minutes)
         added = cloudwatch.Alarm(
             stack,
             f"{alarm.name}Alarm",
             alarm_name=f"{stack.names.state_machine}-{alarm.name}",
             alarm_description=alarm.means,
             metric=measured.summed(alarm.uses, alarm.expression, label=alarm.name),
-            threshold=0,
+            threshold=alarm.threshold,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-            evaluation_periods=alarm.periods,
+            evaluation_periods=alarm.looked_at,
+            datapoints_to_alarm=alarm.needed,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
-        added.add_alarm_action(actions.SnsAction(topic))
+        if alarm.is_told:
+            added.add_alarm_action(actions.SnsAction(topic))
         made.append(added)
     return made
 
@@ -240,7 +259,9 @@ def _topic(stack: MigrationStack) -> sns.Topic:
     return topic
 
 
-def _rule(stack: MigrationStack, name: str, means: str, pattern: events.EventPattern, topic: sns.Topic) -> events.Rule:
+def _rule(
+    stack: MigrationStack, name: str, means: str, pattern: events.EventPattern, topic: sns.Topic, mail: str
+) -> events.Rule:
     rule = events.Rule(
         stack,
         name,
@@ -248,5 +269,5 @@ def _rule(stack: MigrationStack, name: str, means: str, pattern: events.EventPat
         description=f"tableferry: {means}",
         event_pattern=pattern,
     )
-    rule.add_target(targets.SnsTopic(topic))
+    rule.add_target(targets.SnsTopic(topic, message=events.RuleTargetInput.from_text(mail)))
     return rule

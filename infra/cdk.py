@@ -18,6 +18,7 @@ from infra.install import EngineMissing, locate
 from infra.package import PROJECT_ROOT, build
 from infra.settings import EXAMPLE, Settings, read_settings
 from tasks.core.errors import Refused
+from workflow.refusals import in_words
 
 EXIT_REFUSED = 2
 OUTPUT = PROJECT_ROOT / "build" / "cdk.out"
@@ -47,9 +48,8 @@ def diff(settings: SettingsFile) -> None:
 @app.command()
 def bootstrap(settings: SettingsFile) -> None:
     """Prepare account and Region for CDK, once: a bucket for packages, and roles."""
-    region = read_settings(settings).deployment.region
-    account = _session(read_settings(settings)).client("sts").get_caller_identity()["Account"]
-    _run("bootstrap", f"aws://{account}/{region}", settings=None)
+    session, account = _session(read_settings(settings))
+    _run("bootstrap", f"aws://{account}/{session.region_name}", settings=None)
 
 
 @app.command()
@@ -68,7 +68,7 @@ def destroy(
 ) -> None:
     """Remove the migration's stack, if no execution runs and nothing is attached any more."""
     deployment = read_settings(settings)
-    session = _session(deployment)
+    session, _ = _session(deployment)
     check_destroyable(session, deployment.migration.migration)
     print(what_stays(session, deployment.migration))
     if not yes:
@@ -78,8 +78,21 @@ def destroy(
     _run("destroy", "--all", "--force", settings=settings)
 
 
-def _session(settings: Settings) -> boto3.Session:
-    return boto3.Session(region_name=settings.deployment.region)
+def _session(settings: Settings) -> tuple[boto3.Session, str]:
+    """Return a session of the stack's Region, and the account that it is of.
+
+    Raises:
+        Refused: it is another one than the settings name.
+    """
+    session = boto3.Session(region_name=settings.deployment.region)
+    with in_words("asking AWS whose credentials these are"):
+        account = session.client("sts").get_caller_identity()["Account"]
+    if settings.deployment.account not in {None, account}:
+        raise Refused(
+            f"the credentials at hand are of account {account}, and the settings name {settings.deployment.account}; "
+            "choose the profile that belongs to it"
+        )
+    return session, account
 
 
 def _run(command: str, *arguments: str, settings: Path | None) -> None:

@@ -22,7 +22,7 @@ def add_dashboard(stack: MigrationStack, alarms: Sequence[cloudwatch.Alarm]) -> 
         stack,
         "Dashboard",
         dashboard_name=stack.names.state_machine,
-        period_override=cloudwatch.PeriodOverride.AUTO,
+        period_override=cloudwatch.PeriodOverride.INHERIT,
         default_interval=cdk.Duration.hours(12),
     )
     measured = Measured(stack.settings.migration.migration)
@@ -106,7 +106,7 @@ def add_dashboard(stack: MigrationStack, alarms: Sequence[cloudwatch.Alarm]) -> 
             height=4,
         ),
         cloudwatch.SingleValueWidget(
-            title="Cost so far: DynamoDB requests, USD of us-east-1",
+            title="Cost so far, in the time shown: DynamoDB requests, USD of us-east-1",
             metrics=[_cost(stack, measured)],
             set_period_to_time_range=True,
             width=WIDTH // 4,

@@ -1,5 +1,7 @@
 """What has to be so before a migration's stack may go, and what stays when it is gone."""
 
+from typing import TYPE_CHECKING
+
 import boto3
 from botocore.exceptions import ClientError
 
@@ -9,9 +11,12 @@ from tasks.core.migration import Migration
 from workflow.machine import Names
 from workflow.refusals import in_words
 
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
+
 
 def check_destroyable(session: boto3.Session, migration: str) -> None:
-    """Make sure that nothing of a migration is under way.
+    """Make sure that nothing of a migration is under way. A stack that could not be made whole is, too.
 
     Args:
         session: of the stack's Region.
@@ -21,60 +26,25 @@ def check_destroyable(session: boto3.Session, migration: str) -> None:
         Refused: there is no such stack, an execution runs, or a stream still drives a function.
     """
     names = Names(migration)
+    _stack(session, names)
     with in_words(f"looking whether {names.state_machine} can be removed"):
-        stacks = session.client("cloudformation").describe_stacks
-        try:
-            stacks(StackName=names.state_machine)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ValidationError":
-                raise
-            raise Refused(
-                f"there is no stack {names.state_machine} in {session.region_name}; nothing is to be removed"
-            ) from None
         reasons = [*_running(session, names), *_attached(session, names)]
     if reasons:
         raise Refused(f"{names.state_machine} is still at work: {' | '.join(reasons)}")
 
 
-def _running(session: boto3.Session, names: Names) -> list[str]:
-    client = session.client("stepfunctions")
-    machines = [
-        machine["stateMachineArn"]
-        for page in client.get_paginator("list_state_machines").paginate()
-        for machine in page["stateMachines"]
-        if machine["name"] == names.state_machine
-    ]
-    return [
-        f"execution {execution['name']} is running; wait for its end, or stop it"
-        for machine in machines
-        for execution in client.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]
-    ]
-
-
-def _attached(session: boto3.Session, names: Names) -> list[str]:
-    client = session.client("lambda")
-    driven = [names.function(function.state) for function in FUNCTIONS if function.driven_by != "state machine"]
-    return [
-        f"{function} is attached to {mapping['EventSourceArn']} (mapping {mapping['UUID']}); let the execution end, or "
-        "give the run up as docs/fine-print.md says"
-        for function in driven
-        for page in client.get_paginator("list_event_source_mappings").paginate(FunctionName=function)
-        for mapping in page["EventSourceMappings"]
-    ]
-
-
 def what_stays(session: boto3.Session, migration: Migration) -> str:
-    """Return, for the operator, what removing the stack leaves."""
+    """Return, for the operator, what removing the stack leaves, and what it takes along."""
     names = Names(migration.migration)
-    with in_words(f"describing the stack {names.state_machine}"):
-        outputs = session.client("cloudformation").describe_stacks(StackName=names.state_machine)["Stacks"][0][
-            "Outputs"
-        ]
-    bucket = next(output["OutputValue"] for output in outputs if output["OutputKey"] == "RejectsBucketName")
+    outputs = _stack(session, names).get("Outputs", [])
+    buckets = [output["OutputValue"] for output in outputs if output["OutputKey"] == "RejectsBucketName"]
+    bucket = f", and the bucket {buckets[0]} with what was rejected" if buckets else ""
+    with in_words(f"looking at the last execution of {names.state_machine}"):
+        last = _last_execution(session, names)
     return (
-        f"The tables {migration.source_table} and {migration.target_table} stay as they are, and so do the pointer "
-        f"/tableferry/{migration.migration}/active-table, which the application reads, and the bucket {bucket} with "
-        "what was rejected. Ledgers, logs and what is left in the stream of pages go."
+        f"The tables {migration.source_table} and {migration.target_table} stay as they are, and so does the pointer "
+        f"/tableferry/{migration.migration}/active-table, which the application reads{bucket}. Ledgers, logs, what is "
+        f"left in the stream of pages, and the histories of executions go.{last}"
     )
 
 
@@ -85,3 +55,63 @@ def lift_protection(session: boto3.Session, migration: str) -> None:
         session.client("cloudformation").update_termination_protection(
             StackName=names.state_machine, EnableTerminationProtection=False
         )
+
+
+def _stack(session: boto3.Session, names: Names) -> "StackTypeDef":
+    with in_words(f"describing the stack {names.state_machine}"):
+        try:
+            return session.client("cloudformation").describe_stacks(StackName=names.state_machine)["Stacks"][0]
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationError":
+                raise
+            raise Refused(
+                f"there is no stack {names.state_machine} in {session.region_name}; nothing is to be removed"
+            ) from None
+
+
+def _machines(session: boto3.Session, names: Names) -> list[str]:
+    """Return the state machine's ARN, if it is there: a stack that could not be made whole has none."""
+    return [
+        machine["stateMachineArn"]
+        for page in session.client("stepfunctions").get_paginator("list_state_machines").paginate()
+        for machine in page["stateMachines"]
+        if machine["name"] == names.state_machine
+    ]
+
+
+def _running(session: boto3.Session, names: Names) -> list[str]:
+    client = session.client("stepfunctions")
+    return [
+        f"execution {execution['name']} is running; wait for its end, or stop it"
+        for machine in _machines(session, names)
+        for execution in client.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]
+    ]
+
+
+def _attached(session: boto3.Session, names: Names) -> list[str]:
+    client = session.client("lambda")
+    reasons = []
+    for function in (names.function(function.state) for function in FUNCTIONS if function.driven_by != "state machine"):
+        try:
+            for page in client.get_paginator("list_event_source_mappings").paginate(FunctionName=function):
+                reasons += [
+                    f"{function} is attached to {mapping['EventSourceArn']} (mapping {mapping['UUID']}); let the "
+                    "execution end, or give the run up as docs/fine-print.md says"
+                    for mapping in page["EventSourceMappings"]
+                ]
+        except client.exceptions.ResourceNotFoundException:
+            continue  # of a stack that could not be made whole
+    return reasons
+
+
+def _last_execution(session: boto3.Session, names: Names) -> str:
+    """Return a warning if the last execution could still be gone on with."""
+    client = session.client("stepfunctions")
+    for machine in _machines(session, names):
+        for execution in client.list_executions(stateMachineArn=machine, maxResults=1)["executions"]:
+            if execution["status"] != "SUCCEEDED":
+                return (
+                    f" The last execution, {execution['name']}, is {execution['status']}: without the stack it can be "
+                    "neither redriven nor resumed."
+                )
+    return ""

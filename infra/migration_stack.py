@@ -106,7 +106,7 @@ class MigrationStack(cdk.Stack):
             encryption=s3.BucketEncryption.S3_MANAGED,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             enforce_ssl=True,
-            removal_policy=cdk.RemovalPolicy.RETAIN,
+            removal_policy=cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         # Rules then see what Lambda puts there. CDK's own switch would add a function of its own for it.
         made = bucket.node.default_child
@@ -195,7 +195,7 @@ class MigrationStack(cdk.Stack):
             self,
             name,
             log_group_name=called,
-            retention=logs.RetentionDays[f"{_DAYS[self.settings.deployment.log_retention_days]}"],
+            retention=logs.RetentionDays[_DAYS[self.settings.deployment.log_retention_days]],
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
 

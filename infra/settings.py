@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from tasks.core.errors import Refused
 from tasks.core.migration import Migration, in_words, parse_migration
 
 REGION_PATTERN = r"^[a-z]{2}(-[a-z]+)+-\d$"
+OTHER_PARTITIONS = ("cn-", "us-gov-", "us-iso", "eu-isoe-", "eusc-")
 EXAMPLE = Path(__file__).with_name("migration.example.yaml")
 
 
@@ -34,6 +35,13 @@ class Placement(BaseModel):
     """Customer managed keys that source or target are encrypted with; AWS's own keys need no entry."""
 
     log_retention_days: Literal[7, 14, 30, 60, 90, 180, 365] = 90
+
+    @field_validator("region")
+    @classmethod
+    def _is_of_the_partition_aws(cls, region: str) -> str:
+        if region.startswith(OTHER_PARTITIONS):
+            raise ValueError(f"{region} is of another partition of AWS, where the definition's ARNs would be wrong")
+        return region
 
 
 class Settings(BaseModel):

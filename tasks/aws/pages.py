@@ -48,7 +48,8 @@ def put_all(stream_arn: str, records: Sequence[bytes]) -> None:
         entries = refused
     raise PutRecordsIncomplete(
         f"Kinesis refused {len(entries)} of {len(records)} records of a page at every try ({reason}); "
-        "add shards, then redrive; or start a new execution with a lower max_concurrency"
+        "redrive when the stream has grown, or has more shards where their number is fixed; or start a new execution "
+        "with a lower max_concurrency"
     )
 
 

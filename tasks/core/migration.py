@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from tasks.core.errors import Refused
 
 TABLE_NAME_PATTERN = r"^[a-zA-Z0-9_.-]{3,255}$"  # DynamoDB, "Naming rules"
-MIGRATION_NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"  # fits into every resource's name
+MIGRATION_NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,34}[a-z0-9])?$"  # a function's name has 64 characters at most
 MAX_SEGMENTS = 10_000  # a Distributed Map's limit of children side by side
 
 

@@ -100,6 +100,20 @@ def test_the_operator_is_told_what_stays(running: Running, session: Session) -> 
     assert f"/tableferry/{running.migration.migration}/active-table" in words
 
 
+def test_a_stack_that_was_never_made_whole_can_be_removed(running: Running) -> None:
+    """CloudFormation keeps a first deployment that failed as an empty stack, without outputs, functions or machine."""
+    half_made = Session(running.aws, Stacks("tableferry-half-made", {}))
+    check_destroyable(half_made, "half-made")
+    migration = running.migration.model_copy(update={"migration": "half-made"})
+    assert "bucket" not in what_stays(half_made, migration)
+
+
+def test_the_operator_is_told_what_can_not_be_gone_on_with_any_more(running: Running, session: Session) -> None:
+    assert "is ABORTED: without the stack it can be neither redriven nor resumed" in what_stays(
+        session, running.migration
+    )
+
+
 def test_the_protection_is_lifted_of_this_stack(running: Running, session: Session) -> None:
     name = running.migration.migration
     lift_protection(session, name)

@@ -52,6 +52,8 @@ def test_a_wrong_field_of_the_migration_is_refused_by_name(tmp_path: Path, chang
         ("  pages_shards: 0\n", "pages_shards"),
         ("  log_retention_days: 8\n", "log_retention_days"),
         ("  region: Ireland\n", "region"),
+        ("  region: cn-north-1\n", "region"),
+        ("  region: us-gov-west-1\n", "region"),
     ],
 )
 def test_a_wrong_field_of_the_deployment_is_refused_by_name(tmp_path: Path, change: str, words: str) -> None:

@@ -73,6 +73,8 @@ def test_what_was_rejected_stays_when_the_stack_goes_and_nothing_else_does() -> 
         if resource.get("DeletionPolicy") not in {None, "Delete"}
     }
     assert {template()["Resources"][name]["Type"] for name in kept} == {"AWS::S3::Bucket"}
+    (policy,) = {template()["Resources"][name]["DeletionPolicy"] for name in kept}
+    assert policy == "RetainExceptOnCreate", "a creation that is rolled back leaves nothing"
 
 
 def test_the_ledgers_can_be_brought_back_and_are_encrypted() -> None:
@@ -177,3 +179,14 @@ def test_step_functions_would_take_the_definition() -> None:
     assert lint(json.dumps(definition)) == []
     del definition["States"]["Backfill"]["ItemProcessor"]["StartAt"]
     assert "E3601" in lint(json.dumps(definition)), "the check sees what is wrong"
+
+
+def test_the_longest_name_of_a_migration_fits_into_every_name() -> None:
+    """Else the synthesis, or the deployment, would end in somebody else's words."""
+    settings = example()
+    longest = settings.migration.model_copy(update={"migration": "a" * 36})
+    other = synthesize(settings.model_copy(update={"migration": longest}), code=TASKS)
+    assert max(map(len, functions(other))) == 64
+    assert all(len(rule["Name"]) <= 64 for rule in resources("AWS::Events::Rule", other).values())
+    (machine,) = resources("AWS::StepFunctions::StateMachine", other).values()
+    assert len(machine["StateMachineName"]) <= 80

@@ -1,14 +1,17 @@
 """Dashboard and alarms: they name metrics that are put out, and go off when they should, and only then."""
 
 import json
+import math
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tasks.core import metrics
+from tasks.drain_backfill import STUCK_SECONDS
 from tests.infra.synthesized import joined, resources, template
 
 LIMIT = 18 * 3600
@@ -33,16 +36,34 @@ def parts(alarm: Mapping[str, Any]) -> tuple[str, dict[str, tuple[str, str, dict
     return expression, used
 
 
-def goes_off(name: str, **values: float) -> bool:
-    """Say whether one period with these values breaches; a metric without a value has none, as on AWS."""
+def breaches(name: str, **values: float) -> bool:
+    """Say whether one period with these values breaches. A metric without a value counts as 0 in a sum, as on AWS."""
     expression, used = parts(ALARMS[name])
     unknown = set(values) - {_called(one) for one in used.values()}
     assert not unknown, f"{name} does not look at {unknown}"
-    seen = {key: values.get(_called(one)) for key, one in used.items()}
-    python = re.sub(r"\bIF\(", "_if(", expression).replace(" AND ", " and ").replace("MAX([", "max([")
-    python = re.sub(r"\bFILL\((\w+), 0\)", lambda found: repr(seen[found[1]] or 0), python)
-    value = eval(python, {"__builtins__": {}, "_if": lambda true, then, other: then if true else other, "max": max})  # noqa: S307 — our own text
-    return bool(value > ALARMS[name]["Threshold"])
+    text = re.sub(r"[a-z]+\d*", lambda found: str(values.get(_called(used[found[0]]), 0)), expression)
+    assert re.fullmatch(r"[\d.+\-* ]+", text), "only sums are certain where a metric has no value"
+    value = sum(
+        math.prod(float(factor) for factor in term.split("*")) for term in text.replace("- ", "+ -1 * ").split("+")
+    )
+    return value > ALARMS[name]["Threshold"]
+
+
+def goes_off(name: str, calls: Iterable[tuple[float, dict[str, float]]]) -> bool:
+    """Say whether an alarm goes off while calls put out values at these moments, in seconds."""
+    alarm = ALARMS[name]
+    (period,) = {entry["MetricStat"]["Period"] for entry in alarm["Metrics"] if "MetricStat" in entry}
+    bins: dict[int, Counter[str]] = {}
+    for at, values in calls:
+        bins.setdefault(int(at // period), Counter()).update(values)
+    judged = [breaches(name, **bins.get(number, {})) for number in range(max(bins) + 1)]
+    last = alarm["EvaluationPeriods"]
+    return any(sum(judged[max(0, end - last) : end]) >= alarm["DatapointsToAlarm"] for end in range(1, len(judged) + 1))
+
+
+def polls(every_seconds: float, hours: float, **values: float) -> list[tuple[float, dict[str, float]]]:
+    """Return what a state puts out that polls for so long."""
+    return [(number * every_seconds, values) for number in range(int(hours * 3600 / every_seconds))]
 
 
 def _called(one: tuple[str, str, dict[str, str]]) -> str:
@@ -59,58 +80,85 @@ def test_an_alarm_looks_only_at_metrics_that_somebody_puts_out(name: str) -> Non
             assert set(dimensions) == set(OWN[metric].dimensions)
             assert dimensions["migration"] == "orders"
             assert dimensions.get("state", OWN[metric].emitted_by[0]) in OWN[metric].emitted_by
-    assert set(re.findall(r"FILL\((\w+),", expression)) == set(used), "one that is not used, or not there"
+    assert set(re.findall(r"[a-z]+\d*", expression)) == set(used), "one that is not used, or not there"
     assert len(used) <= 10, "CloudWatch takes no more in an alarm"
 
 
 @pytest.mark.parametrize("name", sorted(ALARMS))
 def test_every_alarm_reaches_somebody_and_says_what_to_do(name: str) -> None:
     alarm = ALARMS[name]
-    (action,) = alarm["AlarmActions"]
-    assert joined(action).startswith("<Alarms")
+    if name == "PagesGivenUp":
+        assert "AlarmActions" not in alarm, "the rule itself sends a mail"
+    else:
+        (action,) = alarm["AlarmActions"]
+        assert joined(action).startswith("<Alarms")
     assert len(alarm["AlarmDescription"]) > 80
     assert alarm["TreatMissingData"] == "notBreaching", "an idle stack wakes nobody"
     (period,) = {entry["MetricStat"]["Period"] for entry in alarm["Metrics"] if "MetricStat" in entry}
     assert period * alarm["EvaluationPeriods"] <= 24 * 3600, "CloudWatch looks no further back"
+    assert alarm["DatapointsToAlarm"] < alarm["EvaluationPeriods"], "the newest value may not have come yet"
 
 
 @pytest.mark.parametrize("name", sorted(ALARMS))
 def test_a_stack_at_rest_wakes_nobody(name: str) -> None:
-    assert not goes_off(name)
+    assert not breaches(name)
 
 
 def test_the_operator_is_told_while_a_change_can_still_be_saved() -> None:
-    assert goes_off("ReplicatorBehind", IteratorAge_ReplicateChanges=(LIMIT + 1) * 1000)
-    assert goes_off("ReplicatorBehind", OldestUnapplied=LIMIT + 1)
-    assert not goes_off("ReplicatorBehind", IteratorAge_ReplicateChanges=(LIMIT - 1) * 1000, OldestUnapplied=LIMIT - 1)
+    assert breaches("ReplicatorBehind", IteratorAge_ReplicateChanges=(LIMIT + 1) * 1000)
+    assert breaches("ChangesUnapplied", OldestUnapplied=LIMIT + 1)
+    assert not breaches("ReplicatorBehind", IteratorAge_ReplicateChanges=(LIMIT - 1) * 1000)
+    assert not breaches("ChangesUnapplied", OldestUnapplied=LIMIT - 1)
     assert LIMIT < 24 * 3600
 
 
-def test_the_operator_is_told_of_one_rejected_item() -> None:
-    for metric in ("ItemsRejected", "ChangesRejected", "ChangesOverruled"):
-        assert goes_off("Rejects", **{metric: 1})
+@pytest.mark.parametrize("metric", ["ItemsRejected", "ChangesRejected", "ChangesOverruled"])
+def test_the_operator_is_told_of_one_rejected_item(metric: str) -> None:
+    assert goes_off("Rejects", [(10, {metric: 1})])
 
 
-def test_a_drain_that_moves_on_is_not_called_stuck() -> None:
-    assert goes_off("DrainStuck", Waits_DrainBackfill=1)
-    assert not goes_off("DrainStuck", Waits_DrainBackfill=1, Progress_WritePages=1)
-    assert not goes_off("DrainStuck", Waits_DrainBackfill=1, Progress_DrainBackfill=1)
+@pytest.mark.parametrize("metric", ["ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"])
+def test_the_operator_is_told_of_an_execution_that_failed(metric: str) -> None:
+    assert goes_off("ExecutionFailed", [(10, {metric: 1})])
 
 
 @pytest.mark.parametrize("state", ["FenceSource", "DrainChanges", "CutOver"])
-def test_a_replicator_that_is_waited_for_and_does_nothing_is_called_stuck(state: str) -> None:
-    assert goes_off("ReplicatorStuck", **{f"Waits_{state}": 1})
-    assert not goes_off("ReplicatorStuck", **{f"Waits_{state}": 1, "Progress_ReplicateChanges": 1})
+@pytest.mark.parametrize("every_seconds", [60, 585])
+def test_a_replicator_that_is_waited_for_and_does_nothing_is_called_stuck(state: str, every_seconds: float) -> None:
+    waits = polls(every_seconds, 1, **{f"Waits_{state}": 1})
+    assert goes_off("ReplicatorStuck", waits)
+    assert not goes_off("ReplicatorStuck", waits + polls(every_seconds, 1, Progress_ReplicateChanges=1))
+    assert not goes_off("ReplicatorStuck", polls(every_seconds, 0.2, **{f"Waits_{state}": 1}))
+
+
+@pytest.mark.parametrize(
+    ("state", "every_seconds"),
+    [
+        ("CreateReplicas", 30),
+        ("CompareDigests", 645),  # a call of ten minutes, and a minute between two
+        ("DrainLateWrites", 585),  # a call of nearly five minutes, and five minutes between two
+    ],
+)
+def test_a_long_wait_is_told_of_however_seldom_its_state_polls(state: str, every_seconds: float) -> None:
+    assert goes_off("WaitLong", polls(every_seconds, 2.5, **{f"Waits_{state}": 1}))
+    assert not goes_off("WaitLong", polls(every_seconds, 1, **{f"Waits_{state}": 1}))
+
+
+def test_a_function_that_fails_now_and_then_wakes_nobody_and_one_that_goes_on_failing_does() -> None:
+    assert not goes_off("StreamFunctionFails", [(10, {"Errors_ReplicateChanges": 3})])
+    assert goes_off("StreamFunctionFails", polls(120, 0.6, Errors_ReplicateChanges=1))
+    assert goes_off("Throttled", polls(300, 0.6, Throttles_WritePages=10))
 
 
 def test_no_wait_lasts_for_ever_unseen() -> None:
     watched = {
         _called(one).removeprefix("Waits_")
-        for name in ("DrainStuck", "ReplicatorStuck", "WaitLong")
+        for name in ("ReplicatorStuck", "WaitLong")
         for one in parts(ALARMS[name])[1].values()
         if one[1] == "Waits"
     }
-    assert watched == set(metrics.PROGRESS_OF)
+    assert watched == set(metrics.PROGRESS_OF) - {"DrainBackfill"}, "which fails by itself: see test_drain_backfill"
+    assert STUCK_SECONDS <= 15 * 60
 
 
 def test_a_page_that_lambda_gave_up_on_is_seen() -> None:
@@ -121,7 +169,7 @@ def test_a_page_that_lambda_gave_up_on_is_seen() -> None:
     assert bucket["NotificationConfiguration"]["EventBridgeConfiguration"] == {"EventBridgeEnabled": True}
     expression, used = parts(ALARMS["PagesGivenUp"])
     ((namespace, metric, _),) = used.values()
-    assert (namespace, metric, expression) == ("AWS/Events", "MatchedEvents", "FILL(matched, 0)")
+    assert (namespace, metric, expression) == ("AWS/Events", "MatchedEvents", "m0")
 
 
 def test_the_approval_that_is_wanted_is_told_of_and_that_of_another_migration_is_not() -> None:

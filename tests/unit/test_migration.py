@@ -117,7 +117,7 @@ def test_input_that_is_no_object_is_refused_and_not_taken_for_empty(execution_in
         {**SETTINGS, "source_table": "has a space"},
         {**SETTINGS, "migration": "Airports"},
         {**SETTINGS, "migration": "-airports"},
-        {**SETTINGS, "migration": "a" * 41},
+        {**SETTINGS, "migration": "a" * 37},
         {**SETTINGS, "version_attribute": ""},
         {**SETTINGS, "replica_regions": "ap-northeast-1"},
         {**SETTINGS, "replica_regions": [None]},

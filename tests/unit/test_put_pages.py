@@ -53,9 +53,10 @@ def test_a_page_is_never_called_sent_while_a_record_of_it_was_refused(aws: FakeA
         pages.put_all(ARN, records)
     assert "Kinesis refused 1 of 3 records" in str(raised.value)
     assert "ProvisionedThroughputExceededException" in str(raised.value), "why"
-    assert "add shards, then redrive; or start a new execution with a lower max_concurrency" in str(raised.value), (
-        "the way out"
-    )
+    assert (
+        "redrive when the stream has grown, or has more shards where their number is fixed; or start a new execution"
+        in str(raised.value)
+    ), "the way out"
     assert len(aws.kinesis.calls) == TRIES
 
 
