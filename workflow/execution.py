@@ -16,9 +16,10 @@ from botocore.config import Config
 from tasks.aws.control import ControlTable
 from tasks.aws.migration_record import read_approval
 from tasks.core.errors import Refused
+from tasks.core.history import Event
 from tasks.core.migration import Migration
 from tasks.core.verification import Verification
-from workflow.history import Event, parse_history
+from workflow.history import parse_history
 from workflow.machine import MACHINE_PREFIX, Machine
 from workflow.phases import History, State
 from workflow.refusals import in_words

@@ -1,44 +1,54 @@
 """What happened in an execution, from the events of its history: pure, so that recorded histories test it.
 
-Which phase or segment an event belongs to follows from `previousEventId`: walking it back, the first
-MapIterationStarted names the iteration, and before any the last state entered is the phase. Events come in order of
-their ids, so the walk is made forwards: each event takes over the scope of its previous one.
-
-The children of a Distributed Map have histories of their own, of the same events as an iteration: their scope is one
-segment from the first event to the last.
+`tasks/core/history.py` says which phase and iteration an event belongs to. The children of a Distributed Map have
+histories of their own, of the same events as an iteration: all of them are of one segment, and what they tell is the
+same as what an inline Map's iteration tells.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from tasks.core.errors import Pending
+from tasks.core.history import ENDS, Event, Placed, iter_placed
 from tasks.core.segment import Checkpoint
 from tasks.core.verification import VerifySlice
 from workflow.phases import History, Phase, Segment, State
-
-Event = Mapping[str, Any]
-"""One event as boto3 returns it; `timestamp` is a datetime with its time zone."""
 
 PENDING = frozenset(kind.__name__ for kind in Pending.__subclasses__())
 """Error names after which a state asks again."""
 
 ANSWER_WANTED = "a person has to answer: `python -m workflow approve`, or `deny`"
 
-_NO_PHASES = frozenset({"ChoiceStateEntered", "PassStateEntered"})
-"""States that take no time; they are read in the definition, not in a status."""
+_STATES = {
+    "SUCCEEDED": State.DONE,
+    "FAILED": State.FAILED,
+    "TIMED_OUT": State.TIMED_OUT,
+    "ABORTED": State.ABORTED,
+}
 
 
-def parse_history(events: Iterable[Event]) -> History:
+@dataclass(frozen=True, slots=True)
+class MapRun:
+    """What is known of one run of a Distributed Map."""
+
+    succeeded: int = 0
+    """Children that ended well, whether their histories were read or not."""
+    children: tuple[tuple[Event, ...], ...] = ()
+    """The histories of those children that were read, each whole."""
+
+
+def parse_history(events: Iterable[Event], map_runs: Mapping[str, MapRun] | None = None) -> History:
     """Return what happened.
 
     Args:
         events: all of an execution's, in the order of their ids, with execution data.
+        map_runs: of its Distributed Maps, by ARN, as far as they were read.
     """
-    reader = _Reader()
-    for event in events:
+    reader = _Reader(map_runs or {})
+    for event in iter_placed(events):
         reader.read(event)
     return reader.history()
 
@@ -90,6 +100,17 @@ class _Work:
             timed_out = state is State.FAILED and self.error == "States.Timeout"
             self.state = State.TIMED_OUT if timed_out else state
 
+    def end_with_phase(self, state: State) -> None:
+        """End a segment with its phase: what it did not come to by itself was ended from outside."""
+        if state is State.DONE:
+            self.end(state)
+        elif state is State.FAILED and self.error and self.state is not State.DONE:
+            # Two may fail at once, and only the first ends the Map: the other's error is as true.
+            self.state = State.RUNNING
+            self.end(State.FAILED)
+        else:
+            self.end(State.ABORTED)
+
 
 @dataclass(slots=True)
 class _Segment:
@@ -116,13 +137,16 @@ class _Phase:
     entered_at: datetime
     exited_at: datetime | None = None
     work: _Work = field(default_factory=_Work)
+    planned: tuple[Any, ...] = ()
+    """What the Map iterates over, where the definition lays it out."""
     total_segments: int | None = None
+    succeeded: int = 0
     segments: dict[int, _Segment] = field(default_factory=dict)
+    map_runs: list[str] = field(default_factory=list)
 
     def end(self, state: State, at: datetime) -> None:
         for segment in self.segments.values():
-            # The failure of one segment ends the others.
-            segment.work.end(State.ABORTED if state is State.FAILED and not segment.work.error else state)
+            segment.work.end_with_phase(state)
         self.work.end(state)
         self.exited_at = self.exited_at or at
 
@@ -150,32 +174,21 @@ class _Phase:
             waits=self.work.waits,
             retries=self.work.retries + sum(segment.retries for segment in segments),
             total_segments=self.total_segments,
+            succeeded=max(self.succeeded, sum(segment.state is State.DONE for segment in segments)),
             segments=segments,
+            map_runs=tuple(self.map_runs),
         )
 
-
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """What an event belongs to."""
-
-    phase: _Phase | None = None
-    segment: _Segment | None = None
-
-    @property
-    def work(self) -> _Work | None:
-        if self.segment is not None:
-            return self.segment.work
-        return None if self.phase is None else self.phase.work
+    def add_children(self, run: MapRun) -> None:
+        """Take over what a Map Run's children tell; of a segment that two had, the later one's."""
+        self.succeeded += run.succeeded
+        for events in run.children:
+            segment = _segment_of_child(events)
+            if segment.reached is not None:
+                segment.index = _position(segment.reached, self.planned)
+                self.segments[segment.index] = segment
 
 
-_OUTSIDE = _Scope()
-
-_ENDS = {
-    "ExecutionSucceeded": State.DONE,
-    "ExecutionFailed": State.FAILED,
-    "ExecutionTimedOut": State.TIMED_OUT,
-    "ExecutionAborted": State.ABORTED,
-}
 _ITERATION_ENDS = {
     "MapIterationSucceeded": State.DONE,
     "MapIterationFailed": State.FAILED,
@@ -185,35 +198,43 @@ _TRIES_FAILED = frozenset({"TaskFailed", "TaskTimedOut", "TaskStartFailed", "Tas
 
 
 class _Reader:
-    def __init__(self) -> None:
-        self._scopes: dict[int, _Scope] = {}
+    def __init__(self, map_runs: Mapping[str, MapRun]) -> None:
+        self._map_runs = map_runs
         self._phases: list[_Phase] = []
         self._state = State.RUNNING
         self._started_at: datetime | None = None
         self._ended_at: datetime | None = None
         self._error = self._cause = ""
-        self._document = "{}"
+        self._document: Mapping[str, Any] = {}
 
-    def read(self, event: Event) -> None:
-        kind: str = event["type"]
-        details = _details(event)
-        scope = self._scopes.get(event.get("previousEventId", 0), _OUTSIDE)
+    def read(self, event: Placed) -> None:
+        kind, place = event.kind, event.place
         if kind.startswith("Execution"):
-            self._read_execution(kind, event["timestamp"], details)
-        elif kind.endswith("StateEntered"):
-            scope = self._enter(kind, event["timestamp"], details, scope)
-        elif kind.startswith("MapState"):
-            # It follows the event that ended the last iteration, and is the phase's own.
-            scope = self._read_map(kind, event["timestamp"], details, _Scope(scope.phase))
-        elif kind.startswith("MapIteration"):
-            scope = self._read_iteration(kind, details, scope)
+            self._read_execution(event)
+            return
+        if place.visit is None:
+            return
+        if place.visit == len(self._phases):
+            self._phases.append(_Phase(place.state, event.at, planned=_planned(self._document, place.state)))
+        phase = self._phases[place.visit]
+        if place.iteration is not None:
+            self._read_iteration(event, phase.segments.setdefault(place.iteration, _Segment(place.iteration)))
+        elif kind == "MapStateStarted":
+            # Of a Distributed Map it may say 0: the items are counted in the Map Run.
+            phase.total_segments = event.details.get("length") or len(phase.planned)
+        elif kind == "MapRunStarted":
+            phase.map_runs.append(event.details["mapRunArn"])
         elif kind.endswith("StateExited"):
-            self._exit(kind, event["timestamp"], details, scope)
-        elif kind.startswith("Task") and scope.work is not None:
-            _read_try(kind, details, scope.work)
-        self._scopes[event["id"]] = scope
+            phase.work.succeed()
+            phase.end(State.DONE, event.at)
+            self._document = json.loads(event.details["output"])
+        elif kind.startswith("Task"):
+            _read_try(kind, event.details, phase.work)
 
     def history(self) -> History:
+        for phase in self._phases:
+            for arn in phase.map_runs:
+                phase.add_children(self._map_runs.get(arn, MapRun()))
         if self._ended_at is not None:
             # Only now: calls that were under way may still be answered after the execution's last event.
             for phase in self._phases:
@@ -229,54 +250,64 @@ class _Reader:
             phases=phases,
             error=self._error,
             cause=self._cause,
-            document=json.loads(self._document),
+            document=self._document,
         )
 
-    def _read_execution(self, kind: str, at: datetime, details: Event) -> None:
-        if kind == "ExecutionStarted":
-            self._started_at = at
-        elif kind == "ExecutionRedriven":
+    def _read_execution(self, event: Placed) -> None:
+        if event.kind == "ExecutionStarted":
+            self._started_at = event.at
+        elif event.kind == "ExecutionRedriven":
             self._state, self._ended_at, self._error, self._cause = State.RUNNING, None, "", ""
             for phase in self._phases:
                 phase.redrive()
-        elif kind in _ENDS:
-            self._state, self._ended_at = _ENDS[kind], at
-            self._error, self._cause = details.get("error") or "", details.get("cause") or ""
+        elif event.kind in ENDS:
+            self._state, self._ended_at = _STATES[ENDS[event.kind]], event.at
+            self._error, self._cause = event.details.get("error") or "", event.details.get("cause") or ""
 
-    def _enter(self, kind: str, at: datetime, details: Event, scope: _Scope) -> _Scope:
-        if scope.segment is not None:
-            if kind == "TaskStateEntered":
-                scope.segment.look_at(details["input"])
-            return scope
-        if kind in _NO_PHASES:
-            return _OUTSIDE
-        self._phases.append(_Phase(details["name"], at))
-        return _Scope(self._phases[-1])
+    def _read_iteration(self, event: Placed, segment: _Segment) -> None:
+        if event.kind in _ITERATION_ENDS:
+            segment.work.end(_ITERATION_ENDS[event.kind])
+        else:
+            _read_in_segment(event, segment)
 
-    def _exit(self, kind: str, at: datetime, details: Event, scope: _Scope) -> None:
-        if scope.segment is not None:
-            if kind == "TaskStateExited":
-                scope.segment.look_at(details["output"])
-        elif scope.phase is not None:
-            scope.phase.work.succeed()
-            scope.phase.end(State.DONE, at)
-            self._document = details["output"]
 
-    def _read_map(self, kind: str, at: datetime, details: Event, scope: _Scope) -> _Scope:
-        if kind == "MapStateStarted" and scope.phase is not None:
-            scope.phase.total_segments = details["length"]
-        elif kind == "MapStateExited":
-            self._exit(kind, at, details, scope)
-        return scope
+def _segment_of_child(events: Sequence[Event]) -> _Segment:
+    """Return what a child of a Distributed Map tells: its own execution's end is the segment's."""
+    segment = _Segment(0)
+    for event in iter_placed(events):
+        if event.kind == "ExecutionRedriven":
+            segment.work.state = State.RUNNING
+        elif event.kind in ENDS:
+            segment.work.end(_STATES[ENDS[event.kind]])
+        else:
+            _read_in_segment(event, segment)
+    return segment
 
-    def _read_iteration(self, kind: str, details: Event, scope: _Scope) -> _Scope:
-        phase = scope.phase
-        if phase is None:
-            return scope
-        segment = phase.segments.setdefault(details["index"], _Segment(details["index"]))
-        if kind in _ITERATION_ENDS:
-            segment.work.end(_ITERATION_ENDS[kind])
-        return _Scope(phase, segment)
+
+def _read_in_segment(event: Placed, segment: _Segment) -> None:
+    if event.kind == "TaskStateEntered":
+        segment.look_at(event.details["input"])
+    elif event.kind == "TaskStateExited":
+        segment.look_at(event.details["output"])
+    elif event.kind.startswith("Task"):
+        _read_try(event.kind, event.details, segment.work)
+
+
+def _planned(document: Mapping[str, Any], state: str) -> tuple[Any, ...]:
+    """Return what a Map iterates over, by the names of the definition; nothing for any other state."""
+    if state == "Backfill":
+        return tuple(document.get("segments", {}).get("checkpoints", ()))
+    if state == "Verify":
+        return tuple(document.get("verify", {}).get("state", {}).get("slices", ()))
+    return ()
+
+
+def _position(reached: Checkpoint | VerifySlice, planned: Sequence[Any]) -> int:
+    """Return where a segment stands in what was laid out, as an inline Map counts its iterations."""
+    for position, item in enumerate(planned):
+        if item["segment"] == reached.segment and item.get("table") == getattr(reached, "table", None):
+            return position
+    return reached.segment
 
 
 def _read_try(kind: str, details: Event, work: _Work) -> None:
@@ -288,9 +319,3 @@ def _read_try(kind: str, details: Event, work: _Work) -> None:
         work.succeed()
     elif kind in _TRIES_FAILED:
         work.fail(details.get("error") or kind, details.get("cause") or "")
-
-
-def _details(event: Event) -> Event:
-    """Return the details, which AWS keeps under a name made of the event's type."""
-    details: Event = next((value for name, value in event.items() if name.endswith("EventDetails")), {})
-    return details

@@ -71,8 +71,12 @@ class Phase:
     """Tries after a failure, those of its segments included."""
     total_segments: int | None = None
     """Iterations of a Map that are planned; `None` for other states."""
+    succeeded: int = 0
+    """Iterations that ended well, whether or not they are among `segments`."""
     segments: tuple[Segment, ...] = ()
-    """Iterations of an inline Map that were begun."""
+    """Iterations of a Map that were begun; of a Distributed Map those whose histories were read."""
+    map_runs: tuple[str, ...] = ()
+    """ARNs of the runs of a Distributed Map."""
 
     def seconds(self, now: datetime) -> float:
         """How long it took, or has taken so far."""
