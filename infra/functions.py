@@ -62,7 +62,8 @@ FUNCTIONS = (
         timeout_seconds=300,
     ),
     Function("AttachWriter", ("CONTROL_TABLE", "PAGES_STREAM_ARN", "WRITE_PAGES_FUNCTION", "REJECTS_BUCKET")),
-    Function("PlanSegments"),
+    # A resume reads the history of each child that did not succeed, some twenty a second.
+    Function("PlanSegments", ("CONTROL_TABLE",), timeout_seconds=900),
     Function("ScanSegment", ("CONTROL_TABLE", "PAGES_STREAM_ARN"), timeout_seconds=300, memory_mb=1024),
     Function("DrainBackfill", ("CONTROL_TABLE", "REJECTS_BUCKET"), timeout_seconds=300),
     Function(

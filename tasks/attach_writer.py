@@ -1,12 +1,14 @@
 """Attach the writer to the stream of pages, before the first page is put.
 
-Reads and writes: the writer's mapping. Run again it finds the mapping that it made.
+Reads: the rule. Reads and writes: the writer's mapping. Run again it finds the mapping that it made. Once the door is
+closed it stays closed: in a run that is resumed behind DetachWriter no page may come any more, and none is missing.
 """
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tasks.aws import deployment, mappings, migration_record
 from tasks.aws.handler import Request, task
+from tasks.core.conflict import ReplicationRule
 from tasks.core.errors import WriterPending
 
 RECORDS_AT_ONCE = 4
@@ -19,8 +21,14 @@ SIDE_BY_SIDE = 2
 
 @task(Request)
 def handler(request: Request, _: LambdaContext) -> dict[str, object]:
-    """Return the mapping's id once it is enabled; until then `WriterPending`."""
-    migration_record.check_run(request.plan.run)
+    """Return the mapping's id once it is enabled, `None` behind a closed door; until then `WriterPending`."""
+    migration_record.check_run(request.plan)
+    rule = migration_record.read_rule()
+    if rule is not None and rule.rule is not ReplicationRule.LEAVE_TOMBSTONES:
+        # Deletes leave no tombstones any more: an old page that came now would bring deleted items back.
+        return {"mapping": None}
+    # Only before the mapping is there again: the moment is then taken anew when it is seen gone.
+    migration_record.forget_writer_gone()
     mapping = mappings.attach(
         deployment.pages_stream_arn(),
         deployment.writer_function(),

@@ -34,6 +34,7 @@ def handler(request: CutOverRequest, context: LambdaContext) -> dict[str, object
     plan = request.plan
     at = migration_record.cut_over_at(plan.run)
     if at is None:
+        migration_record.check_latest(plan)
         _check_rule(plan, request.stream_arn)
         _expire_as_source(plan)
         deadline = deadline_of(context)

@@ -20,7 +20,7 @@ class DetachReplicatorRequest(Request):
 @task(DetachReplicatorRequest)
 def handler(request: DetachReplicatorRequest, _: LambdaContext) -> dict[str, object]:
     """Return the active table and what was done to the source's stream; until then `DetachPending`."""
-    migration_record.check_run(request.plan.run)
+    migration_record.check_run(request.plan)
     plan = request.plan
     if not mappings.detach(request.stream_arn, deployment.replicator_function()):
         raise DetachPending("the replicator's mapping is on its way out")

@@ -17,7 +17,7 @@ from tasks.core.errors import WriterPending
 @task(Request)
 def handler(request: Request, _: LambdaContext) -> dict[str, object]:
     """Return the rule set; until no page can come any more `WriterPending`."""
-    migration_record.check_run(request.plan.run)
+    migration_record.check_run(request.plan)
     if not mappings.detach(deployment.pages_stream_arn(), deployment.writer_function()):
         raise WriterPending("the writer's mapping is on its way out")
     now = time.time()

@@ -45,7 +45,8 @@ def handler(request: DrainBackfillRequest, context: LambdaContext) -> dict[str, 
         checkpoint = receipts.read_checkpoint(plan.run, segment)
         if checkpoint is None or checkpoint.state != "done":
             raise BackfillIncomplete(
-                f"segment {segment} of {plan.total_segments} was never scanned to its end; start a new execution"
+                f"segment {segment} of {plan.total_segments} was never scanned to its end; "
+                "resume this execution in a new one: `python -m workflow resume`"
             )
         drain = receipts.read_segment_drain(plan.run, checkpoint)
         measure.add(metrics.BACKLOG_PAGES, len(drain.missing))
@@ -96,8 +97,9 @@ def _wait_for(plan: Plan, checkpoint: Checkpoint, drain: SegmentDrain, progress:
             if given_up
             else f"no page of any segment has come for {STUCK_SECONDS // 60} minutes"
         )
+        backfill_drain.put_progress(plan.run, progress.begun_anew())
         raise BackfillIncomplete(
             f"{what}, and {why}; the log of WritePages has the reason: mend it, remove those objects, "
-            "and start a new execution, which keeps what is already in the target"
+            "and resume: `python -m workflow resume` sends those pages again"
         )
     return what

@@ -29,6 +29,8 @@ class FenceSourceRequest(Request):
 @task(FenceSourceRequest)
 def handler(request: FenceSourceRequest, context: LambdaContext) -> dict[str, object]:
     """Return the rule and since when it is set; until the replicator has passed this moment `ChangesPending`."""
+    # An execution that resumes this run may be scanning: under the rule of the fence its pages would be wrong.
+    migration_record.check_latest(request.plan)
     deadline = deadline_of(context)
     late = lag.check_nothing_lost(
         request.plan, request.stream_arn, proven_at=request.proven.timestamp(), deadline=deadline

@@ -1,20 +1,32 @@
 """Check everything that can be checked before anything is changed, and resolve the plan.
 
 Reads: the execution's input, the deployed settings, the source, the target, mappings on the source's stream, the
-pointer, the control table, other executions. Writes: nothing, so running it twice is safe.
+pointer, the control table, other executions; of a run that is resumed also the history of the execution to go on from,
+and how far its replicator is behind. Writes: nothing, so running it twice is safe.
 """
 
+import time
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from tasks.aws import clients, deployment, executions, mappings, migration_record, pointer, tables
+from tasks.aws import clients, deployment, execution_history, executions, mappings, migration_record, pointer, tables
 from tasks.aws.call import call
-from tasks.aws.handler import task
+from tasks.aws.handler import deadline_of, task
+from tasks.aws.lag import read_lag
+from tasks.core.errors import Refused
 from tasks.core.migration import Migration, apply_overrides, parse_migration
 from tasks.core.plan import Facts, Plan, TableFacts, make_plan
+from tasks.core.resume import (
+    Replication,
+    Resumed,
+    inherited_settings,
+    is_execution_of,
+    plan_resumed,
+    reasons_not_to_resume,
+)
 
 READABLE = frozenset({"ACTIVE", "UPDATING"})
 """What can be scanned; a table that is CREATING has no items yet, and any other status is refused."""
@@ -33,16 +45,55 @@ class PreflightRequest(BaseModel):
 
 
 @task(PreflightRequest)
-def handler(request: PreflightRequest, _: LambdaContext) -> Plan:
+def handler(request: PreflightRequest, context: LambdaContext) -> Plan:
     """Return the plan, or refuse with every reason at once."""
     deployed = parse_migration(deployment.settings())
     call.is_of(deployed.migration, run=request.execution_name)
     settings = apply_overrides(deployed, request.input)
-    return make_plan(
-        settings,
-        _facts(settings, request),
-        run=request.execution_name,
-        begun_at=request.execution_started.timestamp(),
+    begun_at = request.execution_started.timestamp()
+    if settings.resume_from is None:
+        return make_plan(settings, _facts(settings, request), run=request.execution_name, begun_at=begun_at)
+    resumed = _resumed(settings.resume_from, request)
+    if resumed.plan is not None:
+        settings = apply_overrides(deployed, {**inherited_settings(resumed.plan), **request.input})
+        call.is_of(deployed.migration, run=resumed.plan.run)
+    facts = _facts(settings, request)
+    replication = _replication(resumed, facts, deadline=deadline_of(context))
+    return plan_resumed(settings, facts, resumed, replication, begun_at=begun_at, now=time.time())
+
+
+def _resumed(resume_from: str, request: PreflightRequest) -> Resumed:
+    """Return the execution to go on from.
+
+    Raises:
+        Refused: it can not be gone on from.
+    """
+    resumed = Resumed(resume_from, status="")
+    if is_execution_of(resume_from, request.state_machine_arn):
+        resumed = execution_history.read_resumed(clients.stepfunctions(), resume_from)
+    reasons = reasons_not_to_resume(
+        resumed,
+        state_machine_arn=request.state_machine_arn,
+        newest=migration_record.read_newest(),
+        total_segments=request.input.get("total_segments"),
+    )
+    if reasons:
+        raise Refused(" | ".join(reasons))
+    return resumed
+
+
+def _replication(resumed: Resumed, facts: Facts, *, deadline: float) -> Replication:
+    stream_arn = facts.source.stream_arn if facts.source is not None else None
+    rule = migration_record.read_rule()
+    is_of_run = rule is not None and resumed.plan is not None and rule.run == resumed.plan.run
+    lost: tuple[str, ...] = ()
+    if stream_arn is not None and facts.replicator_attached:
+        lost = read_lag(stream_arn, deadline=deadline).lost
+    return Replication(
+        is_attached=facts.replicator_attached,
+        stream_arn=stream_arn,
+        lost=lost,
+        rule=rule.rule if rule is not None and is_of_run else None,
     )
 
 

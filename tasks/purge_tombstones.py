@@ -21,6 +21,7 @@ class PurgeTombstonesRequest(Request):
 @task(PurgeTombstonesRequest)
 def handler(request: PurgeTombstonesRequest, context: LambdaContext) -> dict[str, int]:
     """Return how many tombstones this last call removed; while some are left `TombstonesPending`."""
+    migration_record.check_latest(request.plan)
     record = migration_record.read_rule()
     leaves_none = RULE_ORDER.index(ReplicationRule.DELETE)
     if record is None or record.run != request.plan.run or RULE_ORDER.index(record.rule) < leaves_none:

@@ -19,11 +19,13 @@ from tasks.core.errors import Refused
 from workflow import execution
 from workflow.history import parse_history
 from workflow.machine import Machine
+from workflow.map_runs import read_map_runs
 from workflow.phases import State
 from workflow.reading import read_status
 from workflow.refusals import in_words
+from workflow.resume import go_on, look_ahead
 from workflow.status import Status, status_line
-from workflow.tables import history_view, status_view
+from workflow.tables import history_view, prospect_view, status_view
 
 EXIT_FAILED, EXIT_REFUSED = 1, 2
 SAY_AGAIN_SECONDS = 10.0
@@ -99,12 +101,38 @@ def history(
 ) -> None:
     """Print an execution's phases, and segments that did not end well."""
     session, arn = _named(execution_arn, state_machine, migration, region)
-    told = parse_history(execution.read_events(session, arn).all)
+    events = execution.read_events(session, arn).all
+    map_runs = read_map_runs(session, arn, parse_history(events))
+    told = parse_history(events, map_runs.runs)
     # Reasons are long: a terminal wraps them, a file or a pipe gets them whole.
     console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=1000)
     console.print(arn, style="bold", soft_wrap=True)
     console.print(history_view(told))
     raise typer.Exit(_exit_code(told.state))
+
+
+@app.command()
+def resume(
+    execution_arn: ExecutionArgument = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    overrides: Annotated[
+        str, typer.Option("--input", metavar="JSON", help="Settings to change, as a JSON object, or @FILE.")
+    ] = "{}",
+    name: Annotated[str | None, typer.Option(help="A new execution's name; by default the time.")] = None,
+    state_machine: MachineOption = None,
+    migration: MigrationOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Go on with an execution that failed, was stopped or timed out: by a redrive where that is possible."""
+    checked = execution.check_input(_text_of(overrides))
+    session, arn = _named(execution_arn, state_machine, migration, region)
+    prospect = look_ahead(session, arn, checked)
+    Console(highlight=False, stderr=True, width=None if sys.stderr.isatty() else 200).print(prospect_view(prospect))
+    _ask_whether_to_go_on(yes=yes)
+    going_on = go_on(session, prospect, name)
+    typer.echo(going_on)
+    typer.echo(f"Watch it: python -m workflow status {going_on} --watch", err=True)
 
 
 @app.command()
@@ -163,6 +191,19 @@ def _named(
         return session, execution_arn
     machine = execution.find_machine(session, state_machine=state_machine, migration=migration, region=region)
     return session, execution.latest_execution(session, machine)
+
+
+def _ask_whether_to_go_on(*, yes: bool) -> None:
+    """Ask, unless that was answered beforehand.
+
+    Raises:
+        Refused: the answer was no, or there was nobody to answer.
+    """
+    try:
+        if not yes and not typer.confirm("Go on?", err=True):
+            raise Refused("nothing was started: the answer was no")
+    except typer.Abort:
+        raise Refused("nothing was started: nobody answered; give --yes to go on without the question") from None
 
 
 def _session(region: str | None) -> boto3.Session:

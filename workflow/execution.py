@@ -62,12 +62,12 @@ def find_machine(
     if state_machine is not None:
         machine = Machine.of(state_machine)
         with in_words(f"looking for {machine.name} in {machine.region}"):
-            _stepfunctions(session, machine.region).describe_state_machine(stateMachineArn=machine.arn)
+            stepfunctions(session, machine.region).describe_state_machine(stateMachineArn=machine.arn)
         return machine
     region = region or session.region_name
     where = f"in {region}" if region else "in a Region"
     with in_words(f"listing the state machines {where}"):
-        pages = _stepfunctions(session, region).get_paginator("list_state_machines").paginate()
+        pages = stepfunctions(session, region).get_paginator("list_state_machines").paginate()
         arns = [machine["stateMachineArn"] for page in pages for machine in page["stateMachines"]]
     machines = [Machine(arn) for arn in arns if arn.split(":")[6].startswith(MACHINE_PREFIX)]
     deployed = ", ".join(sorted(machine.migration for machine in machines)) or "none"
@@ -108,7 +108,7 @@ def start(session: boto3.Session, machine: Machine, execution_input: Mapping[str
     """Start an execution and return its ARN; without a name it gets one of the time."""
     name = name or time.strftime("%Y-%m-%dT%H-%M-%SZ", time.gmtime())
     with in_words(f"starting {machine.name} as {name!r}"):
-        return _stepfunctions(session, machine.region).start_execution(
+        return stepfunctions(session, machine.region).start_execution(
             stateMachineArn=machine.arn, name=name, input=json.dumps(execution_input)
         )["executionArn"]
 
@@ -119,7 +119,7 @@ def latest_execution(session: boto3.Session, machine: Machine) -> str:
     Raises:
         Refused: there was none yet.
     """
-    client = _stepfunctions(session, machine.region)
+    client = stepfunctions(session, machine.region)
     with in_words(f"listing the executions of {machine.name}"):
         running = client.list_executions(stateMachineArn=machine.arn, statusFilter="RUNNING", maxResults=1)
         newest = (
@@ -128,6 +128,17 @@ def latest_execution(session: boto3.Session, machine: Machine) -> str:
     if not newest:
         raise Refused(f"{machine.name} was never executed; start it: `python -m workflow start`")
     return newest[0]["executionArn"]
+
+
+def running_executions(session: boto3.Session, machine: Machine) -> list[str]:
+    """Return the ARNs of the executions that are running."""
+    pages = stepfunctions(session, machine.region).get_paginator("list_executions")
+    with in_words(f"listing the executions of {machine.name}"):
+        return [
+            found["executionArn"]
+            for page in pages.paginate(stateMachineArn=machine.arn, statusFilter="RUNNING")
+            for found in page["executions"]
+        ]
 
 
 def read_events(session: boto3.Session, execution_arn: str, so_far: Events | None = None) -> Events:
@@ -216,11 +227,12 @@ def _approval_token(session: boto3.Session, execution_arn: str, history: History
 
 
 def _stepfunctions_of(session: boto3.Session, execution_arn: str) -> "SFNClient":
-    return _stepfunctions(session, Machine.of_execution(execution_arn).region)
+    return stepfunctions(session, Machine.of_execution(execution_arn).region)
 
 
 @functools.cache
-def _stepfunctions(session: boto3.Session, region: str | None) -> "SFNClient":
+def stepfunctions(session: boto3.Session, region: str | None) -> "SFNClient":
+    """Return the client of Step Functions in a Region, made once."""
     return session.client("stepfunctions", region_name=region, config=_CONFIG)
 
 

@@ -7,7 +7,7 @@ same as what an inline Map's iteration tells.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -51,6 +51,29 @@ def parse_history(events: Iterable[Event], map_runs: Mapping[str, MapRun] | None
     for event in iter_placed(events):
         reader.read(event)
     return reader.history()
+
+
+def with_noted(history: History, noted: Mapping[int, Checkpoint]) -> History:
+    """Return the history with those segments of a distributed backfill whose children were not read.
+
+    Args:
+        history: of the execution.
+        noted: the control table's checkpoints, by segment.
+    """
+    phases = list(history.phases)
+    place = next((at for at in reversed(range(len(phases))) if phases[at].name == "Backfill"), None)
+    if place is None or not phases[place].map_runs:
+        return history
+    phase = phases[place]
+    told = {segment.reached.segment for segment in phase.segments if segment.reached is not None}
+    begun = State.ABORTED if phase.state.is_over else State.RUNNING
+    others = [
+        Segment(segment, State.DONE if checkpoint.state == "done" else begun, checkpoint)
+        for segment, checkpoint in noted.items()
+        if segment not in told
+    ]
+    phases[place] = replace(phase, segments=tuple(sorted((*phase.segments, *others), key=lambda one: one.index)))
+    return replace(history, phases=tuple(phases))
 
 
 def message_of(error: str, cause: str) -> str:

@@ -20,8 +20,9 @@ from tasks.core.errors import AwsUnavailable, Refused
 from tasks.core.plan import Plan
 from tasks.core.watermark import Watermark
 from workflow import execution
-from workflow.history import parse_history
+from workflow.history import parse_history, with_noted
 from workflow.machine import Machine
+from workflow.map_runs import ENDED_BADLY, read_map_runs
 from workflow.phases import State
 from workflow.refusals import in_words
 from workflow.status import BACKFILL, DRAIN, Books, Status, with_books, with_rates
@@ -47,7 +48,12 @@ def read_status(execution_arn: str, previous: Status | None = None, *, session: 
     machine = Machine.of_execution(execution_arn)
     events = execution.read_events(session, execution_arn, previous.events if previous else None)
     history = parse_history(events.all)
-    status = Status(execution_arn, time.time(), history, events=events)
+    map_runs = read_map_runs(
+        session, execution_arn, history, statuses=ENDED_BADLY, known=previous.map_runs if previous else None
+    )
+    if map_runs.runs:
+        history = parse_history(events.all, map_runs.runs)
+    status = Status(execution_arn, time.time(), history, events=events, map_runs=map_runs)
     plan = history.plan
     if plan is None:
         return status
@@ -63,6 +69,8 @@ def read_status(execution_arn: str, previous: Status | None = None, *, session: 
                 status = replace(status, lag_seconds=lag)
         except AwsUnavailable as error:
             raise Refused(str(error)) from error
+    noted = {segment: book.checkpoint for segment, book in status.books.items()}
+    status = replace(status, history=with_noted(status.history, noted))
     return with_rates(status, previous.marks if previous else ())
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from tasks.core.segment import Checkpoint
 from workflow.execution import Events
 from workflow.history import message_of
+from workflow.map_runs import MapRuns
 from workflow.phases import History, Phase, State
 
 BACKFILL, DRAIN, VERIFY = "Backfill", "DrainBackfill", "Verify"
@@ -93,6 +94,7 @@ class Status:
     eta_seconds: float | None = None
     """Until the phase under way is done, at its own rate."""
     events: Events = field(default_factory=Events, repr=False)
+    map_runs: MapRuns = field(default_factory=MapRuns, repr=False)
     books: Mapping[int, Books] = field(default_factory=dict, repr=False)
     """By segment."""
     marks: tuple[Mark, ...] = field(default=(), repr=False)
@@ -130,9 +132,8 @@ class Status:
             return Progress(self.items, max(self.items, self.items_expected), "items")
         if phase.name == DRAIN and self.backlog_pages is not None:
             return Progress(self.pages - self.backlog_pages, self.pages, "pages")
-        if phase.name == VERIFY and phase.total_segments is not None and phase.segments:
-            done = sum(segment.state is State.DONE for segment in phase.segments)
-            return Progress(done, phase.total_segments, "segments")
+        if phase.name == VERIFY and phase.total_segments is not None and (phase.segments or phase.map_runs):
+            return Progress(phase.succeeded, phase.total_segments, "segments")
         return None
 
     def seconds(self) -> float:

@@ -13,6 +13,7 @@ from workflow.definition import iter_phases, read_definition
 from workflow.execution import APPROVAL_STATE
 from workflow.history import message_of
 from workflow.phases import History, Phase, State
+from workflow.resume import Prospect
 from workflow.status import Status, duration, status_line
 
 BAR_WIDTH = 60
@@ -79,8 +80,7 @@ def segments_table(phase: Phase) -> Table | None:
     if not unfinished:
         return None
     table = Table("segment", "state", "pages", "items", "retries", "reason", box=None, pad_edge=False)
-    done = len(phase.segments) - len(unfinished)
-    table.title = f"{phase.name}: {done} of {phase.total_segments} segments done"
+    table.title = f"{phase.name}: {phase.succeeded} of {phase.total_segments} segments done"
     table.title_justify = "left"
     for segment in unfinished[:SEGMENTS_SHOWN]:
         reached = segment.reached
@@ -120,6 +120,44 @@ def history_view(history: History) -> RenderableType:
     if history.error or history.cause:
         parts.append(Text(f"{history.error}: {message_of(history.error, history.cause)}"))
     return Group(*parts)
+
+
+def prospect_view(prospect: Prospect) -> RenderableType:
+    """Return what a resume will do: what is done, what is read again and what remains, segment by segment."""
+    done = prospect.total_segments - len(prospect.ahead)
+    parts: list[RenderableType] = [Text(f"{prospect.execution_arn}: {prospect.status} {prospect.reason}".rstrip())]
+    if prospect.total_segments:
+        parts.append(
+            Text(
+                f"{done} of {prospect.total_segments} segments need no scan any more; so far {prospect.pages} pages "
+                f"with {prospect.items} items were sent"
+            )
+        )
+        again = sum(ahead.pages_again for ahead in prospect.ahead)
+        parts.append(Text(f"segments to scan: {len(prospect.ahead)}; pages to read again: {again}"))
+        if prospect.ahead and prospect.items_expected is not None:
+            begun = prospect.items - sum(max(0, a.reached.items - a.begins_at.items) for a in prospect.ahead)
+            remains = max(0, prospect.items_expected - begun)
+            parts.append(Text(f"items to read: about {remains} of {prospect.items_expected}"))
+        if prospect.ahead:
+            parts.append(_ahead_table(prospect))
+    parts.append(Text(f"it goes on by a {prospect.way}: {prospect.why}", "bold"))
+    return Group(*parts)
+
+
+def _ahead_table(prospect: Prospect) -> Table:
+    table = Table("segment", "begins at page", "had sent", "items so far", "read again", box=None, pad_edge=False)
+    for ahead in prospect.ahead[:SEGMENTS_SHOWN]:
+        table.add_row(
+            str(ahead.begins_at.segment),
+            str(ahead.begins_at.pages),
+            str(ahead.reached.pages),
+            str(ahead.reached.items),
+            f"{ahead.pages_again} pages",
+        )
+    if len(prospect.ahead) > SEGMENTS_SHOWN:
+        table.add_row(f"and {len(prospect.ahead) - SEGMENTS_SHOWN} more")
+    return table
 
 
 def _clock(at: datetime) -> str:

@@ -44,6 +44,10 @@ class DrainProgress:
             rejected=self.rejected + drain.rejected,
         )
 
+    def begun_anew(self) -> "DrainProgress":
+        """Return the progress with nothing waited for: what was compared stays."""
+        return replace(self, waiting="", since=0.0, receipts=-1)
+
 
 def read_progress(run: str, table: ControlTable | None = None) -> DrainProgress:
     """Return the progress of earlier polls, from the function's own control table unless another is given."""
@@ -55,3 +59,8 @@ def put_progress(run: str, progress: DrainProgress) -> DrainProgress:
     """Keep the progress, and return it."""
     control().put(run, "drain", asdict(progress), expires=True)
     return progress
+
+
+def begin_anew(run: str) -> None:
+    """Let the next wait begin anew: a wait that was given up must not be given up again at its first look."""
+    put_progress(run, read_progress(run).begun_anew())

@@ -10,6 +10,7 @@ Every entry has `pk`, `sk` and `document`, a JSON text; a person can read it in 
 | `tombstones#<0-f>` | hash of the key | keys with a tombstone at the target | `tombstones` |
 | `<run>` | `drain` | how far the drain is | `backfill_drain` |
 | `<run>#<segment>` | `checkpoint`, `sent#<page>`, `receipt#<page>#<part>#<digest>` | the backfill | `receipts` |
+| `<run>#<segment>` | `kept` | a cursor that did not fit into a resumed Map's input | `receipts` |
 | `<run>#verify#<id>` | `digest#…`, `unequal`, `settled#…` | the proof | `digests` |
 | `<run>#verify#<id>#<group>` | `suspects#…` | the keys of unequal buckets | `digests` |
 """
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 
 EXPIRY_ATTRIBUTE = "expires"
+CLAIM_ATTRIBUTE = "claim"
 KEPT_SECONDS = 90 * 24 * 3600
 """As long as Step Functions keeps an execution's history."""
 
@@ -67,6 +69,40 @@ class ControlTable:
                 TableName=self._table,
                 Item=_item(pk, sk, document, expires=expires),
                 ConditionExpression="attribute_not_exists(pk)",
+            )
+        except ClientError as error:
+            if clients.error_code(error) == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
+
+    def read_claimed(self, pk: str, sk: str) -> tuple[Document | None, int]:
+        """Return one document and the number of the last claim on it; `None` and 0 if there is none."""
+        item = self._client.get_item(
+            TableName=self._table, Key={"pk": {"S": pk}, "sk": {"S": sk}}, ConsistentRead=True
+        ).get("Item")
+        return (None, 0) if item is None else (_document(item), int(item.get(CLAIM_ATTRIBUTE, {"N": "0"})["N"]))
+
+    def put_claimed(self, pk: str, sk: str, document: Document, *, claim: int, over: int) -> bool:
+        """Write one document under a claim, and say whether it was written.
+
+        Args:
+            pk: of the document.
+            sk: of the document.
+            document: to write; it expires.
+            claim: the writer's number.
+            over: the highest number that may stand there; a document without a claim counts as 0.
+        """
+        item = _item(pk, sk, document, expires=True) | {CLAIM_ATTRIBUTE: {"N": str(claim)}}
+        never_claimed = "attribute_not_exists(#claim)"
+        claimed_by_us_or_before = "#claim <= :over"
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item=item,
+                ConditionExpression=f"{never_claimed} OR {claimed_by_us_or_before}",
+                ExpressionAttributeNames={"#claim": CLAIM_ATTRIBUTE},
+                ExpressionAttributeValues={":over": {"N": str(over)}},
             )
         except ClientError as error:
             if clients.error_code(error) == "ConditionalCheckFailedException":

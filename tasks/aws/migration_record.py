@@ -4,6 +4,7 @@ from tasks.aws.control import ControlTable, control
 from tasks.core.conflict import RULE_ORDER, ReplicationRule, RuleRecord
 from tasks.core.errors import Refused
 from tasks.core.plan import Plan
+from tasks.core.resume import Newest
 
 _PK = "migration"
 
@@ -29,32 +30,56 @@ def required_plan() -> Plan:
     return plan
 
 
+def read_newest(table: ControlTable | None = None) -> Newest | None:
+    """Return the execution that took the migration over last, from the function's own control table by default."""
+    document = (table or control()).read(_PK, "newest-run")
+    return None if document is None else Newest(document["run"], float(document["begun_at"]))
+
+
 def put_plan(plan: Plan) -> None:
     """Make this the plan that the stream-driven functions go by.
 
     Raises:
-        Refused: a run that began later has been here. An execution that was given up and is redriven must not take the
+        Refused: an execution that began later has been here. One that was given up and is redriven must not take the
             migration back, least of all after the later one's cut-over.
     """
-    newest = control().read(_PK, "newest-run")
-    if newest is not None and newest["run"] != plan.run and newest["begun_at"] > plan.begun_at:
-        raise Refused(_over(plan.run, newest["run"]))
+    check_latest(plan)
     control().put(_PK, "newest-run", {"run": plan.run, "begun_at": plan.begun_at})
     control().put(_PK, "plan", plan.model_dump(mode="json"))
 
 
-def check_run(run: str) -> None:
-    """Make sure that a run is the one under way, before something of it is changed.
+def check_run(plan: Plan) -> None:
+    """Make sure that an execution is the one under way, before something of the migration is changed.
+
+    Its run's name alone does not tell: an execution that resumes another has the same, and the other can still be
+    redriven.
 
     Raises:
         Refused: another one has begun since.
     """
+    check_latest(plan)
     record = read_rule()
-    if record is not None and record.run != run:
-        raise Refused(_over(run, record.run))
+    if record is not None and record.run != plan.run:
+        raise Refused(_over(plan.run, record.run))
+
+
+def check_latest(plan: Plan) -> None:
+    """Make sure that no execution has taken the migration over from this one.
+
+    Raises:
+        Refused: one has.
+    """
+    newest = read_newest()
+    if newest is not None and newest.begun_at > plan.begun_at:
+        raise Refused(_over(plan.run, newest.run))
 
 
 def _over(run: str, later: str) -> str:
+    if run == later:
+        return (
+            f"a later execution goes on with run {run}, and this one is over; stop this execution, and resume or "
+            "redrive the later one only"
+        )
     return f"run {later} has begun since, and run {run} is over; stop this execution, and leave it"
 
 
@@ -63,9 +88,9 @@ def end_plan() -> None:
     control().delete_all([(_PK, "plan"), (_PK, "stream")])
 
 
-def read_rule() -> RuleRecord | None:
-    """Return the replication rule, if one was ever set."""
-    document = control().read(_PK, "rule")
+def read_rule(table: ControlTable | None = None) -> RuleRecord | None:
+    """Return the replication rule, if one was ever set, from the function's own control table by default."""
+    document = (table or control()).read(_PK, "rule")
     if document is None:
         return None
     return RuleRecord(ReplicationRule(document["rule"]), float(document["since"]), document["run"])
@@ -117,6 +142,11 @@ def writer_gone_at(run: str, *, now: float) -> float:
         return float(seen["at"])
     control().put(_PK, "writer-gone", {"run": run, "at": now})
     return now
+
+
+def forget_writer_gone() -> None:
+    """Forget when the writer's mapping was seen gone, before it is made anew: the next wait has to begin anew too."""
+    control().delete_all([(_PK, "writer-gone")])
 
 
 def put_approval(execution_arn: str, task_token: str) -> None:

@@ -96,8 +96,8 @@ class Told:
 
     document: Mapping[str, Any] = field(default_factory=dict)
     """What the last state that was left handed on: the plan and the results so far."""
-    given: str = "{}"
-    """The execution's input, as JSON."""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """The execution's input; empty if it is no object."""
     error: str = ""
     """With which it failed; of a time-out or a stop what Step Functions says, if anything."""
     checkpoints: dict[int, list[Checkpoint]] = field(default_factory=dict)
@@ -115,7 +115,8 @@ def read_told(events: Iterable[Event]) -> Told:
     told = Told()
     for event in iter_placed(events):
         if event.kind == "ExecutionStarted":
-            told.given = event.details.get("input") or "{}"
+            given = json.loads(event.details.get("input") or "{}")
+            told.given = given if isinstance(given, dict) else {}
         elif event.kind == "ExecutionRedriven":
             told.error = ""
         elif event.kind in ENDS:

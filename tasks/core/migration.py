@@ -1,15 +1,17 @@
 """The input: one model for the deployed settings, the execution's overrides and the command line."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tasks.core.errors import Refused
 
 TABLE_NAME_PATTERN = r"^[a-zA-Z0-9_.-]{3,255}$"  # DynamoDB, "Naming rules"
 MIGRATION_NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,34}[a-z0-9])?$"  # a function's name has 64 characters at most
 MAX_SEGMENTS = 10_000  # a Distributed Map's limit of children side by side
+EXECUTION_ARN = re.compile(r"arn:aws[\w-]*:states:[\w-]+:\d{12}:execution:[^:/]+:[^:]+")
 
 
 class Migration(BaseModel):
@@ -49,6 +51,19 @@ class Migration(BaseModel):
 
     quiet_seconds: int = Field(default=60, strict=True, ge=1, le=86_400)
     """How long the source must have had no write, after the cut-over, before the replicator goes."""
+
+    resume_from: str | None = None
+    """ARN of an execution of this migration that did not succeed: go on where it ended, under the same run."""
+
+    @field_validator("resume_from")
+    @classmethod
+    def _is_an_executions_arn(cls, arn: str | None) -> str | None:
+        if arn is not None and not EXECUTION_ARN.fullmatch(arn):
+            raise ValueError(
+                f"{arn!r} is no execution's ARN; it looks like "
+                "arn:aws:states:eu-west-1:123456789012:execution:tableferry-orders:2026-01-31"
+            )
+        return arn
 
     @model_validator(mode="after")
     def _tables_and_regions_differ(self) -> Self:
@@ -110,7 +125,8 @@ def in_words(error: ValidationError, model: type[BaseModel]) -> str:
         if line["type"] == "extra_forbidden":
             continue
         where = ".".join(str(part) for part in line["loc"])
-        problems.append(f"{where}: {line['msg']}" if where else line["msg"].removeprefix("Value error, "))
+        message = line["msg"].removeprefix("Value error, ")
+        problems.append(f"{where}: {message}" if where else message)
     return "; ".join(problems)
 
 

@@ -31,9 +31,11 @@ class Plan(BaseModel):
 
     migration: str
     run: str
-    """Name of the execution that began; receipts and digests are kept under it."""
+    """Name of the execution that began; receipts and digests are kept under it. One that resumes it takes it over."""
     begun_at: float
-    """When it began, epoch seconds: of two runs the later one counts. A redrive leaves it as it was."""
+    """When this execution began, epoch seconds: of two the later one counts. A redrive leaves it as it was."""
+    resume_from: str | None = None
+    """ARN of the execution that this one goes on from."""
     source_table: str
     target_table: str
     key: KeySchema
@@ -103,7 +105,7 @@ def make_plan(settings: Migration, facts: Facts, *, run: str, begun_at: float) -
         Refused: with every reason at once, each as what, why and the way out.
     """
     source = facts.source
-    reasons = list(_reasons(settings, facts))
+    reasons = reasons_against(settings, facts)
     if reasons or source is None:
         raise Refused(" | ".join(reasons))
     total_segments = settings.total_segments or plan_total_segments(source.size_bytes)
@@ -126,7 +128,7 @@ def make_plan(settings: Migration, facts: Facts, *, run: str, begun_at: float) -
         settle_seconds=settings.settle_seconds,
         lag_limit_seconds=settings.lag_limit_seconds,
         quiet_seconds=settings.quiet_seconds,
-        notices=tuple(_notices(settings, facts, source)),
+        notices=tuple(notices_for(settings, facts, source)),
     )
 
 
@@ -137,8 +139,20 @@ def _stream_was_enabled(facts: Facts) -> bool:
     return facts.source is not None and facts.source.stream_arn is not None
 
 
-def _reasons(settings: Migration, facts: Facts) -> list[str]:
+def reasons_against(settings: Migration, facts: Facts, *, keeps_items: bool = False) -> list[str]:
+    """Return why a migration can not be run with these settings, each reason as what, why and the way out.
+
+    Args:
+        settings: with the execution's overrides.
+        facts: what Preflight saw.
+        keeps_items: the target's items are known to be those of the run that is resumed.
+    """
     reasons = _source_reasons(settings, facts) + _target_reasons(settings, facts)
+    if facts.target_has_items and not keeps_items and not _is_ours(facts):
+        reasons.append(
+            f"target_table {settings.target_table} has items that no unfinished run of this migration put there; "
+            "items that the source does not have would stay for ever: empty it, or name another target"
+        )
     unknown = [region for region in settings.replica_regions if region not in facts.known_regions]
     if unknown:
         reasons.append(
@@ -202,11 +216,6 @@ def _target_reasons(settings: Migration, facts: Facts) -> list[str]:
             f"the stream of {target.name} has view type {target.stream_view_type}, and a global table replicates by "
             f"{STREAM_VIEW_TYPE}; disable that stream (it is then made anew), or name another target"
         )
-    if facts.target_has_items and not _is_ours(facts):
-        reasons.append(
-            f"target_table {target.name} has items that no unfinished run of this migration put there; "
-            "items that the source does not have would stay for ever: empty it, or name another target"
-        )
     return reasons
 
 
@@ -222,7 +231,8 @@ def _is_ours(facts: Facts) -> bool:
     )
 
 
-def _notices(settings: Migration, facts: Facts, source: TableFacts) -> list[str]:
+def notices_for(settings: Migration, facts: Facts, source: TableFacts) -> list[str]:
+    """Return what the operator should know and need not act on."""
     notices = list(facts.notices)
     if settings.replica_regions and facts.target is None and not source.replica_regions:
         notices.append(

@@ -31,6 +31,8 @@ class Checkpoint(BaseModel):
     pages: int = 0
     records: int = 0
     items: int = 0
+    kept: bool = False
+    """The rest of it is in the control table: cursors of very many segments do not fit into the state's input."""
 
 
 def plan_total_segments(size_bytes: int) -> int:

@@ -1,22 +1,26 @@
 """What the documents tell is there: targets, commands, files, states, settings, errors. Who follows them finds it."""
 
+import itertools
 import re
 import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 import typer
+from botocore import xform_name
 
 from infra.functions import FUNCTIONS, function_of
 from tasks.aws.control import EXPIRY_ATTRIBUTE, KEPT_SECONDS
 from tasks.core import errors
 from tasks.core.item import TOMBSTONE_ATTRIBUTE
-from tasks.core.migration import DEPLOYED_FIELDS, Migration
+from tasks.core.migration import DEPLOYED_FIELDS, Migration, parse_migration
 from tests.contract.call_graph import ROOT
 from workflow.cli import app
 from workflow.definition import iter_states, read_definition
+from workflow.execution import check_input
 
 README = ROOT / "README.md"
 ADRS = sorted((ROOT / "docs" / "adr").glob("*.md"))
@@ -82,6 +86,37 @@ def test_no_document_names_a_command_or_an_option_that_is_not_there(document: Pa
         assert command is not None, code
         options = {name for parameter in command.params for name in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= options, code
+
+
+AWS_COMMAND = re.compile(r"^aws stepfunctions ")
+
+
+@each_document
+def test_no_document_names_a_call_of_step_functions_or_an_option_that_aws_does_not_know(document: Path) -> None:
+    model = boto3.client("stepfunctions", region_name="eu-west-1").meta.service_model
+    operations = {xform_name(name, "-"): model.operation_model(name) for name in model.operation_names}
+    for code in filter(AWS_COMMAND.match, code_in(document)):
+        operation, *words = shlex.split(code)[2:]
+        assert operation in operations, code
+        shape = operations[operation].input_shape
+        members = {f"--{xform_name(name, '-')}" for name in (shape.members if shape else ())}
+        assert {word for word in words if word.startswith("--")} <= members, code
+
+
+@each_document
+def test_every_input_of_an_execution_that_a_document_shows_would_be_taken(document: Path) -> None:
+    blocks = re.findall(r"^```json\n(.*?)^```", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    options = [
+        word
+        for code in code_in(document)
+        if code.startswith(("python -m workflow", "aws stepfunctions"))
+        for option, word in itertools.pairwise(shlex.split(code, comments=True))
+        if option == "--input"
+    ]
+    deployed = {"migration": "orders", "source_table": "orders", "target_table": "orders-global"}
+    for text in (*blocks, *options):
+        if not text.startswith("@"):
+            parse_migration({**deployed, **check_input(text)})
 
 
 def test_every_command_is_in_the_readme() -> None:

@@ -169,11 +169,11 @@ GUARDS = (
         text=(
             "    pages.put_all(deployment.pages_stream_arn(), records)\n"
             "    digests = tuple(read_header(record).digest for record in records)\n"
-            "    receipts.put_sent(plan.run, checkpoint.segment, Sent(checkpoint.pages, digests, page.count))\n"
+            "    receipts.put_sent(plan.run, checkpoint.segment, Sent(checkpoint.pages, digests, page.count), claim=claim)\n"
         ),
         instead=(
             "    digests = tuple(read_header(record).digest for record in records)\n"
-            "    receipts.put_sent(plan.run, checkpoint.segment, Sent(checkpoint.pages, digests, page.count))\n"
+            "    receipts.put_sent(plan.run, checkpoint.segment, Sent(checkpoint.pages, digests, page.count), claim=claim)\n"
             "    pages.put_all(deployment.pages_stream_arn(), records)\n"
         ),
     ),
@@ -298,7 +298,109 @@ GUARDS = (
     Guard(
         without="an old execution goes on",
         file="tasks/aws/migration_record.py",
-        text=("    if record is not None and record.run != run:\n        raise"),
+        text=("    if record is not None and record.run != plan.run:\n        raise"),
         instead=("    if False:\n        raise"),
+    ),
+    Guard(
+        without="an execution that was resumed goes on beside the one that resumes it",
+        file="tasks/aws/migration_record.py",
+        text="    if newest is not None and newest.begun_at > plan.begun_at:\n",
+        instead="    if False:\n",
+    ),
+    Guard(
+        without="a redriven fence falls into a resumed backfill",
+        file="tasks/fence_source.py",
+        text="    migration_record.check_latest(request.plan)\n",
+        instead="",
+    ),
+    Guard(
+        without="a redriven purge beside a resumed backfill",
+        file="tasks/purge_tombstones.py",
+        text="    migration_record.check_latest(request.plan)\n",
+        instead="",
+    ),
+    Guard(
+        without="a redriven cut-over beside a resumed backfill",
+        file="tasks/cut_over.py",
+        text="        migration_record.check_latest(plan)\n",
+        instead="",
+    ),
+    Guard(
+        without="a child that outlives its execution claims its segment back",
+        file="tasks/scan_segment.py",
+        text="    migration_record.check_latest(plan)\n",
+        instead="",
+    ),
+    Guard(
+        without="the writer is attached again behind a closed door",
+        file="tasks/attach_writer.py",
+        text="    if rule is not None and rule.rule is not ReplicationRule.LEAVE_TOMBSTONES:\n",
+        instead="    if False:\n",
+    ),
+    Guard(
+        without="a writer that is attached again is not waited for again",
+        file="tasks/attach_writer.py",
+        text="    migration_record.forget_writer_gone()\n",
+        instead="",
+    ),
+    Guard(
+        without="pages are sent behind a closed door",
+        file="tasks/aws/segment_reading.py",
+        text="    if rule is not None and rule.run == plan.run and rule.rule is not ReplicationRule.LEAVE_TOMBSTONES:\n",
+        instead="    if False:\n",
+    ),
+    Guard(
+        without="the ledger mixes the pages of two scans",
+        file="tasks/aws/receipts.py",
+        text='f"sent#{sent.page:08}", entry, claim=claim, over=claim)',
+        instead='f"sent#{sent.page:08}", entry, claim=claim, over=claim + 99)',
+    ),
+    Guard(
+        without="a scan that was overtaken says how far the segment is",
+        file="tasks/aws/receipts.py",
+        text='"checkpoint", _noted(checkpoint), claim=claim, over=claim\n',
+        instead='"checkpoint", _noted(checkpoint), claim=claim, over=claim + 99\n',
+    ),
+    Guard(
+        without="a segment stays done while it is scanned again",
+        file="tasks/aws/receipts.py",
+        text='"checkpoint", _noted(checkpoint), claim=last + 1, over=last\n',
+        instead='"checkpoint", {**_noted(checkpoint), "state": "done"}, claim=last + 1, over=last\n',
+    ),
+    Guard(
+        without="an older history is believed where it had come further",
+        file="tasks/core/checkpoints.py",
+        text="            if segment in self._found or not checkpoints:\n",
+        instead="            if not checkpoints:\n",
+    ),
+    Guard(
+        without="a segment is scanned on behind a page that was given up",
+        file="tasks/core/checkpoints.py",
+        text="and (limit is None or checkpoint.pages <= limit)",
+        instead="and True",
+    ),
+    Guard(
+        without="a copy that lacks changes is gone on with",
+        file="tasks/core/resume.py",
+        text='    return [f"{words}; {anew}" for holds, words in reasons if holds][:1]\n',
+        instead='    return [f"{words}; {anew}" for holds, words in reasons if not words][:1]\n',
+    ),
+    Guard(
+        without="a run is gone on with after another one",
+        file="tasks/core/resume.py",
+        text="    if newest is not None and newest.begun_at > plan.begun_at:\n        # A later scan",
+        instead="    if False:\n        # A later scan",
+    ),
+    Guard(
+        without="another number of segments",
+        file="tasks/core/resume.py",
+        text="    if total_segments is not None and total_segments != plan.total_segments:\n",
+        instead="    if False:\n",
+    ),
+    Guard(
+        without="a wait that was given up is given up again at once",
+        file="tasks/plan_segments.py",
+        text="    backfill_drain.begin_anew(plan.run)\n",
+        instead="",
     ),
 )

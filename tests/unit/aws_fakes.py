@@ -88,6 +88,7 @@ class FakeControl(ControlTable):
     def __init__(self, log: Log) -> None:
         self.log = log
         self.documents: dict[tuple[str, str], str] = {}
+        self.claims: dict[tuple[str, str], int] = {}
         self.before: Callable[[str, str, str], object] = _never
         """Called with (verb, pk, sk) before it takes effect; may raise."""
 
@@ -106,6 +107,19 @@ class FakeControl(ControlTable):
             return False
         self.put(pk, sk, document, expires=expires)
         return True
+
+    def read_claimed(self, pk: str, sk: str) -> tuple[Document | None, int]:
+        return self.read(pk, sk), self.claims.get((pk, sk), 0)
+
+    def put_claimed(self, pk: str, sk: str, document: Document, *, claim: int, over: int) -> bool:
+        if self.claims.get((pk, sk), 0) > over:
+            return False
+        self.put(pk, sk, document, expires=True)
+        self.claims[pk, sk] = claim
+        return True
+
+    def read_all(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Document]:
+        return {key: self._load(self.documents[key]) for key in keys if key in self.documents}
 
     def iter_all(self, pk: str, prefix: str = "") -> Iterator[tuple[str, Document]]:
         for (found, sk), text in sorted(self.documents.items()):

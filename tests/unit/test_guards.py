@@ -519,6 +519,70 @@ def test_an_old_execution_that_is_redriven_does_not_take_the_migration_back() ->
     migration_record.put_plan(later)
 
 
+def overtaken() -> None:
+    """Let an execution go on with the run of the one under test, which began before it."""
+    migration_record.put_plan(PLAN.model_copy(update={"begun_at": PLAN.begun_at + 1}))
+
+
+@pytest.mark.parametrize("module", [attach_writer, detach_writer, fence_source, purge_tombstones, detach_replicator])
+@pytest.mark.usefixtures("aws")
+def test_an_execution_that_is_redriven_after_it_was_resumed_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+    module: Any,  # noqa: ANN401 — one of these modules
+) -> None:
+    """Its run is the later one's too: the fence of the one would fall into the other's backfill."""
+
+    def touched(*_: object, **__: object) -> None:
+        raise AssertionError("something of the later execution was touched")
+
+    set_rule(ReplicationRule.DELETE)
+    overtaken()
+    for name in ("attach", "detach"):
+        monkeypatch.setattr(mappings, name, touched)
+    monkeypatch.setattr(streams, "read_tips", lambda *_, **__: {})
+    monkeypatch.setattr("tasks.aws.purge.purge", touched)
+    more: dict[str, Any] = {} if module in {attach_writer, detach_writer} else {"stream_arn": STREAM}
+    if module is fence_source:
+        more |= {"entered": "t1", "proven": PROVEN}
+    with pytest.raises(Refused, match="a later execution goes on with run"):
+        call(module.handler, **more)
+    assert migration_record.required_rule().rule is ReplicationRule.DELETE
+
+
+def test_an_execution_that_is_redriven_after_it_was_resumed_moves_no_traffic(flips: list[str], clock: Clock) -> None:
+    set_rule(ReplicationRule.TARGET_WINS)
+    clock.now += 65
+    overtaken()
+    with pytest.raises(Refused, match="a later execution goes on with run"):
+        flip()
+    assert flips == []
+
+
+@pytest.mark.parametrize("rule", [ReplicationRule.DELETE, ReplicationRule.TARGET_WINS])
+@pytest.mark.usefixtures("aws")
+def test_a_door_that_was_closed_is_not_opened_again_by_a_resume(
+    monkeypatch: pytest.MonkeyPatch, rule: ReplicationRule
+) -> None:
+    """Deletes leave no tombstones any more: a page that is still in Kinesis would bring deleted items back."""
+    set_rule(rule)
+    monkeypatch.setattr(mappings, "attach", lambda *_, **__: pytest.fail("the writer was attached"))
+    assert call(attach_writer.handler) == {"mapping": None}
+
+
+def test_a_writer_that_is_attached_again_is_waited_for_again(
+    aws: FakeAws, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.put_rule("leave-tombstones")
+    monkeypatch.setattr(mappings, "detach", lambda *_: True)
+    with pytest.raises(WriterPending, match="120 s"):
+        call(detach_writer.handler)
+    clock.now += 1000
+    monkeypatch.setattr(mappings, "attach", lambda *_, **__: mappings.Mapping("id", "Enabled", "writer", ""))
+    assert call(attach_writer.handler) == {"mapping": "id"}
+    with pytest.raises(WriterPending, match="120 s"):
+        call(detach_writer.handler)
+
+
 def test_a_second_cut_over_does_not_move_the_pointer_back_after_somebody_moved_it(
     flips: list[str], clock: Clock
 ) -> None:
@@ -540,9 +604,9 @@ def header(page: int, digest: str) -> PageHeader:
 
 def sent(*digests: str) -> None:
     for page, digest in enumerate(digests):
-        receipts.put_sent(RUN, 0, Sent(page, (digest,), 3))
+        receipts.put_sent(RUN, 0, Sent(page, (digest,), 3), claim=1)
     done = Checkpoint(segment=0, state="done", pages=len(digests), records=len(digests), items=3 * len(digests))
-    receipts.put_checkpoint(RUN, done)
+    receipts.put_checkpoint(RUN, done, claim=1)
 
 
 @pytest.mark.usefixtures("aws")
@@ -563,7 +627,7 @@ def test_the_backfill_is_drained_only_when_every_page_has_its_receipt(clock: Clo
 def test_a_segment_that_was_not_scanned_to_its_end_is_never_called_drained() -> None:
     with pytest.raises(BackfillIncomplete, match="never scanned to its end"):
         call(drain_backfill.handler, stream_arn=STREAM)
-    receipts.put_checkpoint(RUN, Checkpoint(segment=0, pages=0))
+    receipts.put_checkpoint(RUN, Checkpoint(segment=0, pages=0), claim=1)
     with pytest.raises(BackfillIncomplete, match="never scanned to its end"):
         call(drain_backfill.handler, stream_arn=STREAM)
 
@@ -582,12 +646,25 @@ def test_a_page_that_lambda_gave_up_on_is_not_waited_for_for_ever(aws: FakeAws, 
         call(drain_backfill.handler, stream_arn=STREAM)
 
 
+def test_a_wait_that_was_given_up_is_not_given_up_again_at_its_first_look(aws: FakeAws, clock: Clock) -> None:
+    sent("d0")
+    for _ in range(3):
+        with pytest.raises((DrainPending, BackfillIncomplete)):
+            call(drain_backfill.handler, stream_arn=STREAM)
+        clock.now += drain_backfill.STUCK_SECONDS + 1
+    assert aws.control.read(RUN, "drain")
+    for _ in range(2):
+        with pytest.raises(DrainPending):
+            call(drain_backfill.handler, stream_arn=STREAM)
+        clock.now += drain_backfill.STUCK_SECONDS + 1
+
+
 def test_pages_at_the_end_of_a_long_backlog_are_waited_for(aws: FakeAws, clock: Clock) -> None:
     aws.put_plan(PLAN.model_copy(update={"total_segments": 2}))
     for segment in range(2):
-        receipts.put_sent(RUN, segment, Sent(0, (f"d{segment}",), 3))
+        receipts.put_sent(RUN, segment, Sent(0, (f"d{segment}",), 3), claim=1)
         done = Checkpoint(segment=segment, state="done", pages=1, records=1, items=3)
-        receipts.put_checkpoint(RUN, done)
+        receipts.put_checkpoint(RUN, done, claim=1)
     two: dict[str, Any] = {"plan": PLAN.model_copy(update={"total_segments": 2}).model_dump(mode="json")}
     for page in range(5):
         with pytest.raises(DrainPending):

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from tasks import scan_segment
+from tasks.aws import migration_record, receipts
 from tasks.core.errors import AwsUnavailable, PutRecordsIncomplete, Refused
 from tasks.core.item import Item
 from tasks.core.page import decode_items, read_header
+from tasks.core.receipts import Sent
 from tasks.core.segment import Checkpoint
 from tests.unit.aws_fakes import PLAN, RUN, Context, Crash, FakeAws, client_error
 
@@ -43,6 +45,7 @@ def test_a_page_is_in_kinesis_then_in_the_ledger_and_only_then_behind_the_cursor
     done = scan()
     assert (done.state, done.cursor, done.pages, done.records, done.items) == ("done", None, 2, 2, 2)
     assert aws.log == [
+        ("control.put", f"{BOOKS}/checkpoint"),
         ("dynamodb.Scan", "source"),
         ("kinesis.PutRecords", "1"),
         ("control.put", f"{BOOKS}/sent#00000000"),
@@ -88,7 +91,7 @@ def test_a_crash_sends_the_page_again_under_its_number_and_the_ledger_names_the_
     aws.dynamodb.pages = pages(1)
 
     def die(_: str, __: str, sk: str) -> None:
-        if sk == "checkpoint":
+        if sk == "checkpoint" and aws.kinesis.taken:  # the first one is the claim
             raise Crash
 
     aws.control.before = die
@@ -170,3 +173,63 @@ def test_a_throttled_scan_goes_on_by_the_states_retry(aws: FakeAws, code: str) -
 def test_a_payload_of_another_version_is_refused_by_its_fields() -> None:
     with pytest.raises(Refused, match=r"scan_segment .*\(plan, checkpoint\.segment\)"):
         scan_segment.handler({"checkpoint": {}}, Context())
+
+
+def test_a_call_whose_segment_was_claimed_since_notes_nothing_any_more(aws: FakeAws) -> None:
+    """A stopped execution does not stop its functions: of the entries of two scans the ledger proves nothing."""
+    aws.dynamodb.pages = [*pages(3)[:2], *pages(2), pages(3)[2]]
+    later: list[Checkpoint] = []
+
+    def overtake(operation: str, _: dict[str, Any]) -> None:
+        if operation == "Scan" and len(aws.dynamodb.operations()) == 3 and not later:
+            aws.dynamodb.before = lambda *_: None
+            # In the middle of the first call's third page.
+            page = aws.dynamodb.pages
+            aws.dynamodb.pages = page[:2]
+            later.append(scan())
+            aws.dynamodb.pages = page[2:]
+
+    aws.dynamodb.before = overtake
+    with pytest.raises(Refused, match="another call has claimed segment 0"):
+        scan()
+    assert [checkpoint.state for checkpoint in later] == ["done"]
+    noted = aws.control.read(BOOKS, "checkpoint")
+    assert noted is not None
+    assert (noted["state"], noted["pages"]) == ("done", 2)
+    ledger = {sk: document["digests"] for sk, document in aws.control.iter_all(BOOKS, "sent#")}
+    sent = [read_header(entry["Data"]).digest for entry in aws.kinesis.taken]
+    assert [ledger["sent#00000000"], ledger["sent#00000001"]] == [[sent[2]], [sent[3]]], "those of the later call"
+
+
+def test_a_page_of_an_earlier_call_never_replaces_one_of_a_later_in_the_ledger(aws: FakeAws) -> None:
+    first = receipts.claim_segment(RUN, Checkpoint(segment=0))
+    second = receipts.claim_segment(RUN, Checkpoint(segment=0))
+    receipts.put_sent(RUN, 0, Sent(0, ("of the second",), 1), claim=second)
+    with pytest.raises(Refused, match="another call has claimed"):
+        receipts.put_sent(RUN, 0, Sent(0, ("of the first",), 1), claim=first)
+    assert [document["digests"] for _, document in aws.control.iter_all(BOOKS, "sent#")] == [["of the second"]]
+
+
+def test_a_segment_that_is_scanned_again_is_not_called_done_meanwhile(aws: FakeAws) -> None:
+    aws.dynamodb.pages = pages(2)
+    scan()
+    receipts.claim_segment(RUN, Checkpoint(segment=0, pages=1))
+    noted = aws.control.read(BOOKS, "checkpoint")
+    assert noted is not None
+    assert (noted["state"], noted["pages"]) == ("scanning", 1)
+
+
+def test_a_child_that_outlives_its_execution_does_not_claim_its_segment_back(aws: FakeAws) -> None:
+    migration_record.put_plan(PLAN.model_copy(update={"begun_at": PLAN.begun_at + 1}))
+    with pytest.raises(Refused, match="a later execution goes on with run"):
+        scan()
+    assert aws.control.read(BOOKS, "checkpoint") is None
+
+
+def test_a_cursor_that_is_kept_in_the_control_table_is_gone_on_from(aws: FakeAws) -> None:
+    kept = Checkpoint(segment=0, cursor={"pk": {"S": "k"}}, pages=8, records=9, items=70)
+    receipts.put_kept(RUN, [kept])
+    aws.dynamodb.pages = pages(1)
+    assert scan(Checkpoint(segment=0, kept=True)).pages == 9
+    ((_, request),) = aws.dynamodb.calls
+    assert request["ExclusiveStartKey"] == {"pk": {"S": "k"}}

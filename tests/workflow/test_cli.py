@@ -93,7 +93,11 @@ def test_a_cut_over_is_started_watched_denied_and_in_the_next_run_approved(local
     assert told.returncode == 1
     assert "ApprovalDenied" in told.stdout
 
-    second = workflow(aws, "start", "--migration", migration).stdout.strip()
+    # Resumed behind DetachWriter: no segment is left to scan, the target is not refused, and the proof is made anew.
+    resumed = workflow(aws, "resume", "--migration", migration, "--yes")
+    assert "segments to scan: 0; pages to read again: 0" in resumed.stderr
+    assert "it goes on by a new execution: a redrive is not possible" in resumed.stderr
+    second = resumed.stdout.strip()
     wait_for_question(aws, second)
     stale = workflow(aws, "approve", arn)
     assert (stale.returncode, "is over (failed)" in stale.stderr) == (2, True)
@@ -103,7 +107,9 @@ def test_a_cut_over_is_started_watched_denied_and_in_the_next_run_approved(local
     again = workflow(aws, "approve", second)
     assert (again.returncode, "asks nothing now" in again.stderr) == (2, True)
     watched = workflow(aws, "status", second, "--watch", "--every", "0.3").stdout
-    assert watched.rstrip().rpartition("\n")[2].startswith("Done: 30 items; present=30; rejected=0; State: done after ")
+    assert (
+        watched.rstrip().rpartition("\n")[2].startswith("Done: 30 items; inserted=30; rejected=0; State: done after ")
+    )
     told = workflow(aws, "history", second)
     assert told.returncode == 0
     assert "\nDetachReplicator  done " in told.stdout
@@ -154,6 +160,11 @@ def test_what_is_not_there_is_refused_with_what_is(local_aws: LocalAwsProcess) -
         (["history", EXECUTION.replace("tableferry-", "")], "not one of tableferry's"),
         (["status", EXECUTION], "is the network there?"),
         (["start", "--migration", "orders", "--what"], "No such option"),
+        (["start", "--input", '{"resume_from": "yesterday\'s"}', "--migration", "orders"], "is the network there?"),
+        (["resume", "orders"], "is no execution's ARN"),
+        (["resume", EXECUTION, "--input", '{"segments": 4}'], "unknown field 'segments'"),
+        (["resume", EXECUTION.replace(":first", "/Backfill:first")], "is one child of the Map Backfill"),
+        (["resume", EXECUTION, "--yes"], "is the network there?"),
     ],
 )
 def test_a_command_that_can_not_be_carried_out_is_refused_in_words_with_2(arguments: list[str], words: str) -> None:

@@ -87,7 +87,7 @@ def test_the_drain_says_when_the_backlog_is_written() -> None:
 
 def test_the_proof_is_counted_in_segments() -> None:
     segments = (Segment(0, State.DONE, None), Segment(1, State.RUNNING, None))
-    told = with_rates(status_in("Verify", segments=segments, total_segments=4), ())
+    told = with_rates(status_in("Verify", segments=segments, succeeded=1, total_segments=4), ())
     assert told.progress is not None
     assert (told.progress.done, told.progress.total, told.eta_seconds) == (1, 4, 180.0)
 
