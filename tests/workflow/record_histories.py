@@ -1,5 +1,7 @@
 """Record the histories in `recorded/` from real runs on the local AWS: `python tests/workflow/record_histories.py`.
 
+With names (`killed`) only those runs are made anew.
+
 They are what GetExecutionHistory answers, without what nobody reads: call parameters, and the data of states that only
 pass it on.
 """
@@ -16,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from infra.local.client import LocalAwsProcess
 from infra.local.deploy import deploy
 from tasks.core.migration import Migration
+from tests.faults.faulty import Faulty, RuleJson
 from workflow.execution import approve, deny, read_events, start
 from workflow.history import parse_history
 from workflow.machine import Machine
@@ -27,7 +30,13 @@ ITEMS = 20
 
 
 class Recorder:
-    def __init__(self, aws: LocalAwsProcess, name: str, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        aws: LocalAwsProcess,
+        name: str,
+        settings: Mapping[str, Any],
+        timeouts: Mapping[str, int] | None = None,
+    ) -> None:
         self.session = aws.session("eu-west-1")
         self._aws, self._name = aws, name
         migration = Migration(
@@ -36,7 +45,9 @@ class Recorder:
             target_table=f"{name}-target",
             **{"total_segments": 3, "max_concurrency": 2, "settle_seconds": 1, "quiet_seconds": 1, **settings},
         )
-        self.deployment = deploy(self.session, migration, timeouts={"WritePages": 5, "ReplicateChanges": 5})
+        self.deployment = deploy(
+            self.session, migration, timeouts={"WritePages": 5, "ReplicateChanges": 5, **(timeouts or {})}
+        )
         self.arn = ""
 
     def load(self) -> None:
@@ -49,6 +60,15 @@ class Recorder:
         )
         for number in range(ITEMS):
             dynamodb.put_item(TableName=f"{self._name}-source", Item={"pk": {"S": f"item {number}"}})
+
+    def retry_once(self) -> None:
+        """Let a scanning worker that dies be tried once more, not twenty times."""
+        client, machine = self.session.client("stepfunctions"), self.deployment.state_machine_arn
+        definition = json.loads(client.describe_state_machine(stateMachineArn=machine)["definition"])
+        for retrier in definition["States"]["Backfill"]["ItemProcessor"]["States"]["ScanSegment"]["Retry"]:
+            if "Runtime.ExitError" in retrier["ErrorEquals"]:
+                retrier.update(MaxAttempts=1, IntervalSeconds=1)
+        client.update_state_machine(stateMachineArn=machine, definition=json.dumps(definition))
 
     def start(self, name: str) -> None:
         self.arn = start(self.session, Machine(self.deployment.state_machine_arn), {}, name)
@@ -85,41 +105,76 @@ def _without_weight(event: Any) -> dict[str, Any]:  # noqa: ANN401 — boto3's t
     return dict(event)
 
 
-def main() -> None:
-    """Record all."""
+def asking(aws: LocalAwsProcess) -> None:
+    """A migration that is asked about: denied at first, then approved."""
+    asking = Recorder(aws, "asking", {})
+    asking.load()
+    asking.start("first")
+    asking.until(lambda history: history.phase is not None and "a person" in history.phase.reason)
+    deny(asking.session, asking.arn, "not today")
+    asking.until_over("denied")
+    asking.start("second")
+    asking.until(lambda history: history.phase is not None and "a person" in history.phase.reason)
+    approve(asking.session, asking.arn)
+    asking.until_over("succeeded")
+
+
+def failing(aws: LocalAwsProcess) -> None:
+    """A migration whose stream of pages is gone."""
+    failing = Recorder(aws, "failing", {"approval": "automatic"})
+    failing.load()
+    failing.start("first")
+    failing.until(lambda history: history.last_visit("PlanSegments") is not None)
+    failing.session.client("kinesis").delete_stream(StreamName=failing.deployment.pages_stream)
+    failing.until_over("segment_failed")
+
+
+def stopped(aws: LocalAwsProcess) -> None:
+    """A migration that is stopped while it waits."""
+    stopped = Recorder(aws, "stopped", {"settle_seconds": 600})
+    stopped.load()
+    stopped.start("first")
+    stopped.until(lambda history: history.phase is not None and "settles" in history.phase.reason)
+    stopped.session.client("stepfunctions").stop_execution(
+        executionArn=stopped.arn, error="Stopped", cause="the operator changed their mind"
+    )
+    stopped.until_over("aborted")
+
+
+def refused(aws: LocalAwsProcess) -> None:
+    """A migration without a source."""
+    refused = Recorder(aws, "refused", {})
+    refused.start("first")
+    refused.until_over("refused")
+
+
+def killed(aws: LocalAwsProcess) -> None:
+    """A migration of small pages whose first scanning call is killed, and all those of its last segment."""
+    killed = Recorder(aws, "killed", {"approval": "automatic"}, {"ScanSegment": 4})
+    killed.load()
+    killed.retry_once()
+    scanning = {"operation": "Scan", "caller": "tableferry-killed-ScanSegment"}
+    rules: list[RuleJson] = [
+        {"name": "dead", "action": "kill-before", **scanning, "mentions": '"Segment":2,'},
+        {"name": "killed", "action": "kill-before", **scanning, "most": 1},
+        {"name": "slow", "action": "delay", "seconds": 2.5, "operation": "kinesis.PutRecords"},
+        {"name": "short", "action": "short-page", "items": 2, **scanning},
+    ]
+    with Faulty(aws).faults("killed", rules):
+        killed.start("first")
+        killed.until_over("retried")
+
+
+RECORDED = {"asking": asking, "failing": failing, "stopped": stopped, "refused": refused, "killed": killed}
+
+
+def main(names: list[str]) -> None:
+    """Record all, or those that are named."""
     FOLDER.mkdir(exist_ok=True)
     with LocalAwsProcess() as aws:
-        asking = Recorder(aws, "asking", {})
-        asking.load()
-        asking.start("first")
-        asking.until(lambda history: history.phase is not None and "a person" in history.phase.reason)
-        deny(asking.session, asking.arn, "not today")
-        asking.until_over("denied")
-        asking.start("second")
-        asking.until(lambda history: history.phase is not None and "a person" in history.phase.reason)
-        approve(asking.session, asking.arn)
-        asking.until_over("succeeded")
-
-        failing = Recorder(aws, "failing", {"approval": "automatic"})
-        failing.load()
-        failing.start("first")
-        failing.until(lambda history: history.last_visit("PlanSegments") is not None)
-        failing.session.client("kinesis").delete_stream(StreamName=failing.deployment.pages_stream)
-        failing.until_over("segment_failed")
-
-        stopped = Recorder(aws, "stopped", {"settle_seconds": 600})
-        stopped.load()
-        stopped.start("first")
-        stopped.until(lambda history: history.phase is not None and "settles" in history.phase.reason)
-        stopped.session.client("stepfunctions").stop_execution(
-            executionArn=stopped.arn, error="Stopped", cause="the operator changed their mind"
-        )
-        stopped.until_over("aborted")
-
-        refused = Recorder(aws, "refused", {})
-        refused.start("first")
-        refused.until_over("refused")
+        for name in names or RECORDED:
+            RECORDED[name](aws)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

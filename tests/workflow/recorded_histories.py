@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).with_name("recorded")
+RECORDED = sorted(file.stem for file in FOLDER.glob("*.json"))
 
 
 def recorded(name: str) -> list[dict[str, Any]]:

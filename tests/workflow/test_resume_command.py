@@ -1,0 +1,153 @@
+"""Which way the command goes on by, and what it shows before it asks."""
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from rich.console import Console
+
+from tasks.core.errors import Refused
+from tests.unit.aws_fakes import FakeControl
+from tests.unit.step_functions_fake import FakeStepFunctions
+from tests.workflow.recorded_histories import recorded, until
+from workflow import execution
+from workflow.resume import Prospect, Way, go_on, look_ahead
+from workflow.tables import prospect_view
+
+if TYPE_CHECKING:
+    import boto3
+
+    from tasks.aws.control import ControlTable
+
+MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:tableferry-killed"
+EXECUTION = "arn:aws:states:eu-west-1:123456789012:execution:tableferry-killed:first"
+SESSION = cast("boto3.Session", None)
+
+
+class Redrivable(FakeStepFunctions):
+    """An execution that failed in its Map, as Step Functions itself would have it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add(EXECUTION, "FAILED", recorded("retried"))
+        self.more: dict[str, Any] = {"redriveStatus": "REDRIVABLE", "stateMachineArn": MACHINE}
+        self.definitions = ({"StartAt": "Preflight"}, {"StartAt": "Preflight"})
+        self.redriven: list[str] = []
+        self.started: list[dict[str, Any]] = []
+
+    def describe_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803 — boto3's name
+        return {**super().describe_execution(executionArn=executionArn), **self.more}
+
+    def describe_state_machine_for_execution(self, **_: object) -> dict[str, Any]:
+        return {"definition": json.dumps(self.definitions[0])}
+
+    def describe_state_machine(self, **_: object) -> dict[str, Any]:
+        return {"definition": json.dumps(self.definitions[1], indent=1)}
+
+    def redrive_execution(self, *, executionArn: str) -> None:  # noqa: N803 — boto3's name
+        self.redriven.append(executionArn)
+
+    def start_execution(self, **given: Any) -> dict[str, Any]:  # noqa: ANN401 — boto3's own
+        self.started.append(given)
+        return {"executionArn": f"{EXECUTION}-again"}
+
+
+@pytest.fixture
+def states(monkeypatch: pytest.MonkeyPatch) -> Redrivable:
+    fake, table = Redrivable(), FakeControl([])
+    noted = [(0, "done", 4, 8), (1, "done", 4, 8), (2, "scanning", 3, 6)]
+    for segment, state, pages, items in noted:
+        document = {"segment": segment, "state": state, "pages": pages, "records": pages, "items": items}
+        table.put(f"first#{segment}", "checkpoint", document)
+    monkeypatch.setattr(execution, "stepfunctions", lambda *_: fake)
+    monkeypatch.setattr(execution, "control_table", lambda *_: cast("ControlTable", table))
+    monkeypatch.setattr(execution, "item_count", lambda *_: 20)
+    return fake
+
+
+def shown(prospect: Prospect) -> str:
+    console = Console(record=True, width=200)
+    console.print(prospect_view(prospect))
+    return console.export_text()
+
+
+def test_an_execution_that_can_be_redriven_is_redriven(states: Redrivable) -> None:
+    prospect = look_ahead(SESSION, EXECUTION)
+    assert prospect.way is Way.REDRIVE
+    assert go_on(SESSION, prospect) == EXECUTION
+    assert (states.redriven, states.started) == ([EXECUTION], [])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"redriveStatus": "NOT_REDRIVABLE", "redriveStatusReason": "Execution is older than 14 days."}, "14 days"),
+        ({"redriveStatus": "REDRIVABLE_BY_MAP_RUN"}, "a redrive is not possible"),
+        ({"redriveStatus": None}, "Step Functions offers none"),
+    ],
+)
+def test_one_that_can_not_is_gone_on_from_in_a_new_execution(
+    states: Redrivable, change: dict[str, Any], words: str
+) -> None:
+    states.more |= change
+    prospect = look_ahead(SESSION, EXECUTION)
+    assert prospect.way is Way.NEW_EXECUTION
+    assert words in prospect.why
+    assert go_on(SESSION, prospect, "again") == f"{EXECUTION}-again"
+    assert states.redriven == []
+    assert json.loads(states.started[0]["input"]) == {"resume_from": EXECUTION}
+
+
+def test_a_state_machine_that_was_deployed_anew_is_not_passed_by_with_the_old_definition(states: Redrivable) -> None:
+    states.definitions = ({"StartAt": "Preflight"}, {"StartAt": "Another"})
+    assert "was deployed anew" in look_ahead(SESSION, EXECUTION).why
+
+
+def test_settings_are_changed_by_a_new_execution_only(states: Redrivable) -> None:
+    prospect = look_ahead(SESSION, EXECUTION, {"max_concurrency": 3})
+    assert prospect.way is Way.NEW_EXECUTION
+    go_on(SESSION, prospect)
+    assert json.loads(states.started[0]["input"]) == {"max_concurrency": 3, "resume_from": EXECUTION}
+
+
+def test_pages_that_were_given_up_are_not_waited_for_again_by_a_redrive(states: Redrivable) -> None:
+    events = recorded("retried")
+    end = next(event for event in events if event["type"] == "ExecutionFailed")
+    end["executionFailedEventDetails"]["error"] = "BackfillIncomplete"
+    states.histories[EXECUTION] = events
+    prospect = look_ahead(SESSION, EXECUTION)
+    assert prospect.way is Way.NEW_EXECUTION
+    assert "pages have to be sent again" in prospect.why
+
+
+def test_a_refusal_of_preflight_is_redriven_and_never_resumed_by_a_new_execution(states: Redrivable) -> None:
+    states.histories[EXECUTION] = recorded("refused")
+    assert look_ahead(SESSION, EXECUTION).way is Way.REDRIVE
+    states.more["redriveStatus"] = "NOT_REDRIVABLE"
+    with pytest.raises(Refused, match="never left Preflight"):
+        look_ahead(SESSION, EXECUTION)
+
+
+def test_after_the_cut_over_only_a_redrive_can_finish(states: Redrivable) -> None:
+    states.histories[EXECUTION] = until(recorded("succeeded"), "TaskStateExited", "DrainLateWrites")
+    assert look_ahead(SESSION, EXECUTION).way is Way.REDRIVE
+    states.more["redriveStatus"] = "NOT_REDRIVABLE"
+    with pytest.raises(Refused, match="traffic was moved already, and after that only a redrive can finish"):
+        look_ahead(SESSION, EXECUTION)
+
+
+def test_what_will_be_read_again_is_shown_before_it_starts(states: Redrivable) -> None:
+    text = shown(look_ahead(SESSION, EXECUTION))
+    assert states.redriven == []
+    assert f"{EXECUTION}: FAILED Runtime.ExitError" in text
+    assert "2 of 3 segments need no scan any more; so far 11 pages with 22 items were sent" in text
+    assert "segments to scan: 1; pages to read again: 3" in text
+    assert "items to read: about 4 of 20" in text
+    assert "it goes on by a redrive: Step Functions can redrive it" in text
+
+
+def test_beside_a_running_execution_nothing_is_started(states: Redrivable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "running_executions", lambda *_: ["arn:running"])
+    with pytest.raises(Refused, match=r"is running \(arn:running\)"):
+        look_ahead(SESSION, EXECUTION)
+    assert states.redriven == []
