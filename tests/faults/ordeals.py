@@ -58,6 +58,7 @@ STEPS: tuple[tuple[str, str, str], ...] = (
     ("ScanSegment", "kinesis.PutRecords", ""),
     ("ScanSegment", "PutItem", '"sent#'),
     ("ScanSegment", "PutItem", '"checkpoint"'),
+    ("ScanSegment", "PutItem", '\\"state\\":\\"done'),
     ("WritePages", "GetItem", '"plan"'),
     ("WritePages", "GetItem", '"receipt#'),
     ("WritePages", "BatchExecuteStatement", ""),
