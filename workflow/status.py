@@ -176,8 +176,13 @@ def with_rates(status: Status, marks: tuple[Mark, ...]) -> Status:
         return status
     began = Mark(phase.entered_at.timestamp(), 0, 0)
     if phase.name == BACKFILL:
-        first = recent[0] if recent and now.at - recent[0].at >= RATE_SECONDS_LEAST else began
-        rate = _per_second(now.items - first.items, now.at - first.at) or _per_second(now.items, now.at - began.at)
+        plan = status.history.plan
+        is_resumed = plan is not None and plan.resume_from is not None
+        # What an earlier execution has sent says nothing of this one's pace.
+        overall = None if is_resumed else _per_second(now.items, now.at - began.at)
+        is_long = bool(recent) and now.at - recent[0].at >= RATE_SECONDS_LEAST
+        lately = _per_second(now.items - recent[0].items, now.at - recent[0].at) if is_long else None
+        rate = lately or overall
         eta = (progress.total - progress.done) / rate if progress and rate else None
         return replace(status, items_per_second=rate, eta_seconds=eta)
     if phase.name == DRAIN and recent and progress:

@@ -204,3 +204,14 @@ def test_phases_to_come_are_those_behind_the_one_under_way_and_the_question_only
     assert phases_to_come(automatic) == names[names.index("FenceSource") :]
     assert phases_to_come(parse_history(recorded("denied"))) == []
     assert phases_to_come(parse_history(recorded("succeeded"))) == []
+
+
+def test_what_an_earlier_execution_has_sent_is_not_taken_for_the_pace_of_the_one_that_resumes_it() -> None:
+    plan = parse_history(recorded("succeeded")).plan
+    assert plan is not None
+    status = replace(status_in("Backfill"), items=900, items_expected=1000)
+    resumed = {"plan": plan.model_copy(update={"resume_from": ARN}).model_dump(mode="json")}
+    told = replace(status, history=replace(status.history, document=resumed))
+    assert with_rates(status, ()).items_per_second == 15.0
+    assert (with_rates(told, ()).items_per_second, with_rates(told, ()).eta_seconds) == (None, None)
+    assert with_rates(told, (Mark(NOW.timestamp() - 10, 800, 0),)).eta_seconds == 10.0
