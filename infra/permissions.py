@@ -23,6 +23,11 @@ GIVEN_UP = BUCKET + "/aws/lambda/*"
 POINTER = "arn:{partition}:ssm:{region}:{account}:parameter/tableferry/{migration}/active-table"
 BUS = "arn:{partition}:events:{region}:{account}:event-bus/default"
 MACHINE = "arn:{partition}:states:{region}:{account}:stateMachine:{state_machine}"
+EXECUTIONS = "arn:{partition}:states:{region}:{account}:execution:{state_machine}:*"
+OF_THE_BACKFILL = "{state_machine}/Backfill:*"
+"""Children of the Map `Backfill`, and its Map Runs: their names begin with its label."""
+CHILDREN = "arn:{partition}:states:{region}:{account}:execution:" + OF_THE_BACKFILL
+MAP_RUNS = "arn:{partition}:states:{region}:{account}:mapRun:" + OF_THE_BACKFILL
 MAPPINGS = "arn:{partition}:lambda:{region}:{account}:event-source-mapping:*"
 LOGS = "arn:{partition}:logs:{region}:{account}:log-group:/aws/lambda/{function}:*"
 REPLICATION_ROLE = (
@@ -104,9 +109,15 @@ _GRANTS: dict[str, tuple[Grant, ...]] = {
         Grant(("dynamodb:Scan",), (TARGET,)),  # one item at most: is the target empty?
         Grant(("dynamodb:DescribeLimits",), ("*",), "DynamoDB knows no resource for this call"),
         Grant(("states:ListExecutions",), (MACHINE,)),
+        Grant(
+            ("states:DescribeExecution", "states:GetExecutionHistory"),
+            (EXECUTIONS,),
+            "which execution is gone on from is said by the one that resumes it",
+        ),
         Grant(("ssm:GetParameter",), (POINTER,)),
+        _READ_STREAM,
         _LIST_MAPPINGS,
-        _control("GetItem"),
+        _control("GetItem", "Query"),
     ),
     "CreateReplicas": (
         Grant(("dynamodb:DescribeTable",), (SOURCE, TARGET)),
@@ -119,12 +130,20 @@ _GRANTS: dict[str, tuple[Grant, ...]] = {
         *_attach("ReplicateChanges"),
         _control("BatchWriteItem", "GetItem", "PutItem", "Query"),
     ),
-    "AttachWriter": (_LIST_MAPPINGS, *_attach("WritePages"), _control("GetItem")),
-    "PlanSegments": (),
+    "AttachWriter": (_LIST_MAPPINGS, *_attach("WritePages"), _control("BatchWriteItem", "GetItem")),
+    "PlanSegments": (
+        Grant(
+            ("states:GetExecutionHistory",),
+            (EXECUTIONS, CHILDREN),
+            "which execution is gone on from is said by the one that resumes it; children are named when they start",
+        ),
+        Grant(("states:ListExecutions",), (MAP_RUNS,), "a Map Run is named when it starts"),
+        _control("BatchGetItem", "BatchWriteItem", "GetItem", "PutItem", "Query"),
+    ),
     "ScanSegment": (
         Grant(("dynamodb:Scan",), (SOURCE,)),
         Grant(("kinesis:PutRecords",), (PAGES,)),
-        _control("PutItem"),
+        _control("BatchGetItem", "GetItem", "PutItem"),
     ),
     "DrainBackfill": (
         _READ_STREAM,

@@ -18,7 +18,6 @@ UNSUCCESSFUL: Final = frozenset({"FAILED", "TIMED_OUT", "ABORTED"})
 """Statuses of an execution that ended and can be gone on from."""
 
 INHERITED: Final = (
-    "replica_regions",
     "approval",
     "total_segments",
     "max_concurrency",

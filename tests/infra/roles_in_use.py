@@ -13,7 +13,7 @@ from typing import Any
 
 from infra.functions import FUNCTIONS
 from infra.local.client import ACCOUNT
-from infra.permissions import Grant, grants_of
+from infra.permissions import CHILDREN, MAP_RUNS, Grant, grants_of
 from infra.settings import Placement, Settings
 from tasks.core.migration import Migration
 from tests.workflow.running import REGION, TOKYO
@@ -21,6 +21,8 @@ from workflow.machine import Names
 
 NOT_SEEN_HERE = ("logs:", "xray:")
 """The local AWS has neither logs nor traces: Lambda writes both with the function's role."""
+NOT_MADE_HERE = frozenset({CHILDREN, MAP_RUNS})
+"""Its Maps are inline: their iterations are in the execution's own history."""
 
 _CALLER = re.compile(r"tableferry-(?P<migration>test-[a-z0-9-]+)-(?P<state>[A-Z][A-Za-z]+)")
 """Of migrations that `tests.workflow.running` deployed: it names tables after them."""
@@ -39,7 +41,7 @@ def allowed() -> set[Allowed]:
         for grant in grants_of(function.state, _settings("any"))
         for action in grant.actions
         for resource in grant.resources
-        if not action.startswith(NOT_SEEN_HERE)
+        if not action.startswith(NOT_SEEN_HERE) and resource not in NOT_MADE_HERE
     }
 
 

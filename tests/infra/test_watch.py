@@ -3,7 +3,6 @@
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -46,16 +45,18 @@ def breaches(name: str, **values: float) -> bool:
     value = sum(
         math.prod(float(factor) for factor in term.split("*")) for term in text.replace("- ", "+ -1 * ").split("+")
     )
-    return value > ALARMS[name]["Threshold"]
+    return bool(value > ALARMS[name]["Threshold"])
 
 
 def goes_off(name: str, calls: Iterable[tuple[float, dict[str, float]]]) -> bool:
     """Say whether an alarm goes off while calls put out values at these moments, in seconds."""
     alarm = ALARMS[name]
     (period,) = {entry["MetricStat"]["Period"] for entry in alarm["Metrics"] if "MetricStat" in entry}
-    bins: dict[int, Counter[str]] = {}
+    bins: dict[int, dict[str, float]] = {}
     for at, values in calls:
-        bins.setdefault(int(at // period), Counter()).update(values)
+        seen = bins.setdefault(int(at // period), {})
+        for called, value in values.items():
+            seen[called] = seen.get(called, 0) + value
     judged = [breaches(name, **bins.get(number, {})) for number in range(max(bins) + 1)]
     last = alarm["EvaluationPeriods"]
     return any(sum(judged[max(0, end - last) : end]) >= alarm["DatapointsToAlarm"] for end in range(1, len(judged) + 1))
