@@ -29,6 +29,7 @@ PAGES = f"arn:aws:kinesis:{HERE}:stream/s"
 FUNCTION = f"arn:aws:lambda:{HERE}:function:f"
 MAPPING = f"arn:aws:lambda:{HERE}:event-source-mapping:u-1"
 MACHINE = f"arn:aws:states:{HERE}:stateMachine:m"
+EXECUTION = MACHINE.replace(":stateMachine:", ":execution:") + ":one"
 KEY = {"k": {"S": "a"}}
 
 
@@ -169,6 +170,12 @@ NEEDS: dict[tuple[str, str], tuple[object, dict[str, Any], list[tuple[str, str, 
         [on("ssm:GetParameter", f"arn:aws:ssm:{HERE}:parameter/tableferry/m/active-table")],
     ),
     ("ssm", "PutParameter"): ({"Name": "p"}, {}, [on("ssm:PutParameter", f"arn:aws:ssm:{HERE}:parameter/p")]),
+    ("states", "DescribeExecution"): ({"executionArn": EXECUTION}, {}, [on("states:DescribeExecution", EXECUTION)]),
+    ("states", "GetExecutionHistory"): (
+        {"executionArn": EXECUTION},
+        {},
+        [on("states:GetExecutionHistory", EXECUTION)],
+    ),
     ("states", "ListExecutions"): ({"stateMachineArn": MACHINE}, {}, [on("states:ListExecutions", MACHINE)]),
 }
 
@@ -199,6 +206,14 @@ OPERATIONS: dict[str, dict[str, str]] = {
 METHODS = {method for mapping in OPERATIONS.values() for method in mapping}
 
 
+CLIENTS = {
+    "'DynamoDBClient'": "dynamodb",
+    "'DynamoDBClient | KinesisClient'": "dynamodb",  # of which no call is made: its retries are counted
+    "'SFNClient'": "states",
+}
+"""A client that is passed on, by its annotation."""
+
+
 def service_of(node: ast.AST, names: dict[str, str]) -> str | None:
     """Return the service whose client an expression is."""
     match node:
@@ -212,8 +227,10 @@ def service_of(node: ast.AST, names: dict[str, str]) -> str | None:
 
 def clients_by_name(tree: ast.AST) -> dict[str, str]:
     """Return the service of each variable, parameter and attribute that holds a client."""
-    names = {"client": "dynamodb", "_client": "dynamodb"}  # both by their annotations, see below
+    names = {"_client": "dynamodb"}  # of the control table and the raw calls, by their annotations
     for node in ast.walk(tree):
+        if isinstance(node, ast.arg) and node.arg == "client" and node.annotation:
+            names["client"] = CLIENTS[ast.unparse(node.annotation)]
         if isinstance(node, ast.Assign) and (service := service_of(node.value, {})):
             names.update({target.id: service for target in node.targets if isinstance(target, ast.Name)})
     return names
@@ -251,16 +268,15 @@ def test_no_call_of_tasks_goes_without_anybody_knowing_what_it_needs() -> None:
     assert calls_of_tasks() == set(NEEDS)
 
 
-def test_every_client_that_is_passed_on_is_one_of_dynamodb() -> None:
-    annotations = {
-        ast.unparse(argument.annotation)
-        for module in modules().values()
-        for node in ast.walk(module.tree)
-        if isinstance(node, ast.arguments)
-        for argument in node.args
-        if argument.arg == "client" and argument.annotation
-    }
-    assert annotations == {"'DynamoDBClient'"}
+def test_every_client_that_is_passed_on_says_of_which_service_it_is() -> None:
+    for module in modules().values():
+        annotations = {
+            ast.unparse(node.annotation) if node.annotation else ""
+            for node in ast.walk(module.tree)
+            if isinstance(node, ast.arg) and node.arg == "client"
+        }
+        assert len(annotations) <= 1, f"{module.name} has clients of two services under one name"
+        assert annotations <= set(CLIENTS)
 
 
 @pytest.mark.parametrize(("service", "operation"), sorted(NEEDS))
