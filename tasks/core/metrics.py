@@ -38,6 +38,7 @@ EVERY_FUNCTION: Final = (
 )
 
 PROGRESS_OF: Final = {
+    "Preflight": ("ReplicateChanges",),
     "CreateReplicas": (),
     "AttachReplicator": ("ReplicateChanges",),
     "AttachWriter": (),
@@ -133,8 +134,9 @@ REPLICATOR_LAG: Final = Metric(
 OLDEST_UNAPPLIED: Final = Metric(
     "OldestUnapplied",
     "Seconds",
-    "age of the oldest change that is not applied, 0 if all are; looked at by states that wait for the replicator",
-    ("DrainBackfill", "FenceSource", "DrainChanges", "CutOver", "DrainLateWrites"),
+    "age of the oldest change that is not applied, 0 if all are; looked at by states that wait for the replicator, "
+    "and by a resume",
+    ("Preflight", "DrainBackfill", "FenceSource", "DrainChanges", "CutOver", "DrainLateWrites"),
     statistic="Maximum",
 )
 
