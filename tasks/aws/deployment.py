@@ -49,6 +49,12 @@ def replicator_timeout_seconds() -> int:
     return int(_named("REPLICATE_CHANGES_TIMEOUT_SECONDS"))
 
 
+def is_traced() -> bool:
+    """Return whether Lambda says where traces are taken, and nobody switched them off for Powertools."""
+    off = os.environ.get("POWERTOOLS_TRACE_DISABLED", "").lower() in {"1", "true", "yes", "on"}
+    return "AWS_XRAY_DAEMON_ADDRESS" in os.environ and not off
+
+
 def _named(variable: str) -> str:
     try:
         return os.environ[variable]

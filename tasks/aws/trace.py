@@ -1,17 +1,27 @@
-"""Traces for X-Ray: one subsegment for each call, with annotations to search by. See ADR 0012.
+"""Traces for X-Ray: one subsegment for each call, with annotations to search by. See ADR 0012."""
 
-Powertools leaves tracing off outside Lambda, and where `POWERTOOLS_TRACE_DISABLED` is set.
-"""
-
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING
 
-from aws_lambda_powertools import Tracer
+from tasks.aws import deployment
 
-# Single calls to AWS are not traced (auto_patch): a function makes thousands of them, from threads of its own, in which
-# the SDK finds no segment to hang them on.
-tracer: Final = Tracer(service="tableferry", auto_patch=False)
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Tracer
+
+
+@functools.cache
+def tracer() -> "Tracer | None":
+    """Return the tracer, `None` where nobody takes traces."""
+    if not deployment.is_traced():
+        return None
+    # Only here: X-Ray's SDK takes as long to import as all the rest of a function.
+    from aws_lambda_powertools import Tracer  # noqa: PLC0415
+
+    # Single calls to AWS are not traced (auto_patch): a function makes thousands of them, from threads of its own, in
+    # which the SDK finds no segment to hang them on.
+    return Tracer(service="tableferry", auto_patch=False)
 
 
 @contextmanager
@@ -25,8 +35,12 @@ def traced(name: str) -> Iterator[None]:
     Args:
         name: what the trace shows.
     """
+    traces = tracer()
+    if traces is None:
+        yield
+        return
     failed: BaseException | None = None
-    with tracer.provider.in_subsegment(name=f"## {name}"):
+    with traces.provider.in_subsegment(name=f"## {name}"):
         try:
             yield
         except BaseException as error:  # noqa: BLE001 — raised again below
@@ -38,4 +52,6 @@ def traced(name: str) -> Iterator[None]:
 
 def annotate(name: str, value: str) -> None:
     """Annotate the call under way: names and numbers, never item data."""
-    tracer.put_annotation(name, value)
+    traces = tracer()
+    if traces is not None:
+        traces.put_annotation(name, value)

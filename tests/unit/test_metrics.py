@@ -60,7 +60,8 @@ def trace_sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], dict[st
     global_sdk_config.set_sdk_enabled(True)
     # Powertools keeps its settings for all tracers, and the first one is switched off outside Lambda.
     monkeypatch.setattr(Tracer, "_config", dict(vars(Tracer)["_default_config"]))
-    monkeypatch.setattr(trace, "tracer", Tracer(disabled=False, auto_patch=False, provider=recorder))
+    switched_on = Tracer(disabled=False, auto_patch=False, provider=recorder)
+    monkeypatch.setattr(trace, "tracer", lambda: switched_on)
     recorder.begin_segment("function")
 
     def end() -> dict[str, Any]:

@@ -318,8 +318,6 @@ def worker_environment(function: LambdaFunction, endpoint_url: str, runtime_api:
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "LAMBDA_TASK_ROOT": folder,
-        # By the line above Powertools takes this for Lambda, with an X-Ray daemon to send to. There is none here.
-        "POWERTOOLS_TRACE_DISABLED": "true",
         "TZ": ":UTC",
     }
     return variables
