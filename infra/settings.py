@@ -10,6 +10,8 @@ from tasks.core.errors import Refused
 from tasks.core.migration import Migration, in_words, parse_migration
 
 REGION_PATTERN = r"^[a-z]{2}(-[a-z]+)+-\d$"
+OF_AN_EXECUTION = "resume_from"
+"""A field of the model that is no setting of a deployment."""
 OTHER_PARTITIONS = ("cn-", "us-gov-", "us-iso", "eu-isoe-", "eusc-")
 EXAMPLE = Path(__file__).with_name("migration.example.yaml")
 
@@ -89,6 +91,11 @@ def parse_settings(found: dict[str, Any], *, name: str) -> Settings:
     if not isinstance(fields.get("deployment"), dict):
         raise Refused(
             f"{name}: deployment is missing: it says at least the region of the source, as {EXAMPLE.name} shows"
+        )
+    if OF_AN_EXECUTION in fields:
+        raise Refused(
+            f"{name}: {OF_AN_EXECUTION} names one execution: every later one would go on from it; give it as an "
+            "execution's input"
         )
     try:
         placement = Placement.model_validate(fields.pop("deployment"))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra.settings import EXAMPLE, Placement, parse_settings, read_settings
+from infra.settings import EXAMPLE, OF_AN_EXECUTION, Placement, parse_settings, read_settings
 from tasks.core.errors import Refused
 from tasks.core.migration import Migration
 
@@ -37,6 +37,7 @@ def test_the_least_file_is_enough(tmp_path: Path) -> None:
         ("migration: n\n", "migration stands there twice"),
         ("replica_regions: [eu-west-1]\n", "where the target itself is"),
         ("- a\n", "is no YAML"),
+        ("resume_from: arn:aws:states:eu-west-1:123456789012:execution:tableferry-m:one\n", "an execution's input"),
     ],
 )
 def test_a_wrong_field_of_the_migration_is_refused_by_name(tmp_path: Path, change: str, words: str) -> None:
@@ -83,7 +84,7 @@ def test_the_example_shows_every_field_and_its_default() -> None:
         line.replace("# ", "", 1) if _is_a_field_in_a_comment(line) else line for line in text.splitlines()
     )
     shown = yaml.safe_load(uncommented)
-    assert set(shown) == {*Migration.model_fields, "deployment"}
+    assert set(shown) == {*Migration.model_fields, "deployment"} - {OF_AN_EXECUTION}
     assert set(shown["deployment"]) == set(Placement.model_fields)
     parse_settings(shown, name=EXAMPLE.name)
     examples = {"version_attribute", "total_segments", "account", "alarm_email", "pages_shards", "kms_key_arns"}
