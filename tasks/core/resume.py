@@ -174,7 +174,7 @@ def plan_resumed(
         raise Refused(" | ".join(reasons))
     return plan.model_copy(
         update={
-            **settings.model_dump(include=set(INHERITED)),
+            **settings.model_dump(include={*INHERITED, "replica_regions"}),  # roles are made for those of now
             "begun_at": begun_at,
             "resume_from": resumed.execution_arn,
             "notices": tuple(notices_for(settings, facts, source)),
