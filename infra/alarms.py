@@ -13,7 +13,8 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 
 from infra.measured import Measured
-from infra.migration_stack import PAGES_KEPT_HOURS, MigrationStack, acknowledge
+from infra.migration_stack import MigrationStack, acknowledge
+from infra.settings import PAGES_KEPT_HOURS
 from tasks.core import metrics
 
 PROMPT_MINUTES = 5

@@ -16,12 +16,9 @@ from constructs import Construct
 
 from infra.functions import FUNCTIONS, Function, Name
 from infra.permissions import Grant, grants_of, machine_grants
-from infra.settings import Settings
+from infra.settings import PAGES_KEPT_HOURS, Settings
 from workflow.definition import Engine, iter_states, read_definition, render
 from workflow.machine import Names
-
-PAGES_KEPT_HOURS = 72
-"""Of the stream of pages: a writer that fails on a Friday evening is mended on a Monday."""
 
 RUNTIME = lambda_.Runtime.PYTHON_3_14
 """The newest Python that Lambda offers and that the packages with compiled parts have arm64 wheels for."""

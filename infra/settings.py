@@ -10,6 +10,8 @@ from tasks.core.errors import Refused
 from tasks.core.migration import Migration, in_words, parse_migration
 
 REGION_PATTERN = r"^[a-z]{2}(-[a-z]+)+-\d$"
+PAGES_KEPT_HOURS = 72
+"""By the stream of pages: a writer that fails on a Friday evening is mended on a Monday."""
 OF_AN_EXECUTION = "resume_from"
 """A field of the model that is no setting of a deployment."""
 OTHER_PARTITIONS = ("cn-", "us-gov-", "us-iso", "eu-isoe-", "eusc-")

@@ -1,9 +1,9 @@
 """cdk-nag's AwsSolutions: clean, each exception with its reason, and a check that can fail."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from constructs import Construct
 
 from infra.synth import use_our_node
 from tests.infra.synthesized import TASKS, example
@@ -12,6 +12,9 @@ use_our_node()
 
 import infra.app  # noqa: E402 — CDK starts the Node.js that was chosen above
 from infra import migration_stack  # noqa: E402
+
+if TYPE_CHECKING:
+    from constructs import Construct  # which starts a Node.js when it is imported
 
 
 def synthesize_checked(folder: Path) -> str:
@@ -29,7 +32,7 @@ def test_every_exception_stands_in_the_template_with_its_reason(tmp_path: Path) 
 def test_a_wildcard_without_a_reason_stops_the_synthesis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = migration_stack.acknowledge
 
-    def forget_one(construct: Construct, rule: str, reason: str) -> None:
+    def forget_one(construct: "Construct", rule: str, reason: str) -> None:
         if "table/orders/stream/*" not in rule:
             real(construct, rule, reason)
 

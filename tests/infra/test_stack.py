@@ -7,13 +7,11 @@ import pytest
 from cfnlint.api import ManualArgs, lint_all, lint_by_config
 
 from infra.functions import FUNCTIONS, Function
-from infra.migration_stack import PAGES_KEPT_HOURS
-from infra.synth import synthesize, use_our_node
+from infra.settings import PAGES_KEPT_HOURS
+from infra.synth import synthesize
 from tests.infra.synthesized import TASKS, example, functions, joined, resources, template
 from workflow.definition import Engine, render
 from workflow.machine import Names
-
-use_our_node()
 
 NAMES = Names("orders")
 BY_STATE = pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: str(function.state))
