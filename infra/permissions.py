@@ -156,7 +156,7 @@ _GRANTS: dict[str, tuple[Grant, ...]] = {
     "CompareDigests": (
         Grant(("dynamodb:BatchGetItem",), (SOURCE, TARGET)),
         _READ_STREAM,
-        _control("BatchWriteItem", "GetItem", "PutItem", "Query"),
+        _control("GetItem", "PutItem", "Query"),
     ),
     "ApproveCutOver": (_TELL, _control("PutItem")),
     "FenceSource": (_READ_STREAM, _control("GetItem", "PutItem", "Query")),

@@ -8,12 +8,15 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from infra.local.__main__ import RECORD_VARIABLE
 from infra.local.client import LocalAwsProcess
 from tests.infra.roles_in_use import unused
+from tests.one_migration_at_a_time import OneMigrationAtATime
 from tests.step_functions_local.report import summary
 
 RECORDS = pytest.StashKey[Path]()
@@ -45,6 +48,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         if session.config.stash[UNUSED]:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
     shutil.rmtree(folder)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:  # noqa: ANN401 — untyped
+    """Give the whole migrations to one process, one after the other, and all other files to whoever is free.
+
+    Two of them side by side starve each other on two cores.
+    """
+    return OneMigrationAtATime(config, log)
 
 
 def is_whole(config: pytest.Config) -> bool:

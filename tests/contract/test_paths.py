@@ -17,7 +17,8 @@ from infra.functions import function_of
 from tasks.aws.handler import Request
 from tasks.core.segment import Checkpoint
 from tasks.core.verification import Verification, VerifySlice
-from tests.contract.call_graph import modules
+from tests.contract.call_graph import ROOT, modules
+from tests.one_migration_at_a_time import WHOLE_MIGRATIONS
 from workflow.definition import read_definition
 
 Shape = Any
@@ -208,3 +209,8 @@ def test_the_two_dumped_models_are_what_their_handlers_return() -> None:
         (definition,) = module.nodes["handler"]
         assert "return verification.model_dump(mode='json')" in ast.unparse(definition)
         assert f"{model.__name__}(" in ast.unparse(module.tree)
+
+
+def test_every_file_of_whole_migrations_is_there() -> None:
+    """One that was renamed would run beside another again, and both would starve."""
+    assert [file for file in WHOLE_MIGRATIONS if not (ROOT / file).is_file()] == []

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from infra.permissions import CONTROL, SOURCE
-from tests.infra.roles_in_use import allowed, in_use, unused
+from tests.contract.call_graph import ROOT
+from tests.infra.roles_in_use import BY_FAKES_ONLY, allowed, in_use, unused
 
 TABLE = "arn:aws:dynamodb:eu-west-1:123456789012:table/"
 SCANNED = {"action": "dynamodb:Scan", "resource": f"{TABLE}test-1-2-source", "context": {}, "count": 1}
@@ -20,6 +21,12 @@ def test_what_another_function_needed_does_not_count() -> None:
     assert not in_use({"tableferry-test-1-2-PlanSegments": [SCANNED]})
     assert not in_use({"tableferry-test-1-3-ScanSegment": [SCANNED]}), "nor on the table of another migration"
     assert not in_use({"somebody": [SCANNED]})
+
+
+def test_what_only_fakes_call_is_called_by_the_test_that_is_named() -> None:
+    for allowed_one, (file, name) in BY_FAKES_ONLY.items():
+        assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8")
+        assert allowed_one not in allowed()
 
 
 def test_a_permission_that_nobody_needs_is_named(tmp_path: Path) -> None:

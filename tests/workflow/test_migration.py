@@ -107,6 +107,10 @@ def test_no_accepted_write_is_lost_and_no_deleted_item_comes_back(
     running = Running(local_aws, replica_regions=(TOKYO,), version_attribute=version_attribute)
     migration, journal_path = running.migration, tmp_path / "journal.jsonl"
     create_table(running.dynamodb, migration.source_table)
+    # Of no item: what expires would be lost to the comparison. The setting goes to every Region of the target.
+    running.dynamodb.update_time_to_live(
+        TableName=migration.source_table, TimeToLiveSpecification={"Enabled": True, "AttributeName": "gone_at"}
+    )
     wire = Wire(running.session)
     with Journal(journal_path) as notes:
         load(wire, migration.source_table, airports.items(600, 7), notes)
@@ -128,6 +132,8 @@ def test_no_accepted_write_is_lost_and_no_deleted_item_comes_back(
         counted = application.stop()
 
     assert running.pointer() == migration.target_table
+    ttl = running.dynamodb.describe_time_to_live(TableName=migration.target_table)["TimeToLiveDescription"]
+    assert ttl["AttributeName"] == "gone_at"
     assert counted.accepted["delete"] > 0
     assert counted.accepted["recreate"] > 0
     comparison = compare(
