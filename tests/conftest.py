@@ -51,10 +51,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:  # noqa: ANN401 — untyped
-    """Give the whole migrations to one process, one after the other, and all other files to whoever is free.
-
-    Two of them side by side starve each other on two cores.
-    """
+    """Give the migrations under load to one process, and all other files to whoever is free."""
     return OneMigrationAtATime(config, log)
 
 

@@ -1,18 +1,14 @@
-"""How pytest-xdist shares the tests out: whole migrations to one process, one after the other.
+"""How pytest-xdist shares the tests out: migrations under load to one process, one after the other.
 
-Two of them side by side starve each other on two cores.
+Two of them side by side starve each other on two cores. Those of little data bear company.
 """
 
 from xdist.scheduler import LoadScopeScheduling
 
-WHOLE_MIGRATIONS = frozenset(
+UNDER_LOAD = frozenset(
     {
         "tests/faults/test_hostile_tables.py",
         "tests/faults/test_migrations_under_faults.py",
-        "tests/infra/test_destroy.py",
-        "tests/local/test_playground.py",
-        "tests/step_functions_local/test_whole_migration.py",
-        "tests/workflow/test_cli.py",
         "tests/workflow/test_migration.py",
         "tests/workflow/test_resume.py",
     }
@@ -20,8 +16,8 @@ WHOLE_MIGRATIONS = frozenset(
 
 
 class OneMigrationAtATime(LoadScopeScheduling):  # type: ignore[misc] # untyped
-    """Files are scopes, and the files of whole migrations together are one."""
+    """Files are scopes, and the files of migrations under load together are one."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "whole migrations" if file in WHOLE_MIGRATIONS else file
+        return "migrations under load" if file in UNDER_LOAD else file

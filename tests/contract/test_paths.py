@@ -18,7 +18,7 @@ from tasks.aws.handler import Request
 from tasks.core.segment import Checkpoint
 from tasks.core.verification import Verification, VerifySlice
 from tests.contract.call_graph import ROOT, modules
-from tests.one_migration_at_a_time import WHOLE_MIGRATIONS
+from tests.one_migration_at_a_time import UNDER_LOAD
 from workflow.definition import read_definition
 
 Shape = Any
@@ -211,6 +211,6 @@ def test_the_two_dumped_models_are_what_their_handlers_return() -> None:
         assert f"{model.__name__}(" in ast.unparse(module.tree)
 
 
-def test_every_file_of_whole_migrations_is_there() -> None:
+def test_every_file_of_migrations_under_load_is_there() -> None:
     """One that was renamed would run beside another again, and both would starve."""
-    assert [file for file in WHOLE_MIGRATIONS if not (ROOT / file).is_file()] == []
+    assert [file for file in UNDER_LOAD if not (ROOT / file).is_file()] == []
