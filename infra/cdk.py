@@ -14,8 +14,8 @@ import boto3
 import typer
 
 from infra.destroy import check_destroyable, lift_protection, what_stays
-from infra.install import EngineMissing, locate
-from infra.package import PROJECT_ROOT, build
+from infra.install import PROJECT_ROOT, EngineMissing, locate
+from infra.package import build
 from infra.settings import EXAMPLE, Settings, read_settings
 from tasks.core.errors import Refused
 from workflow.refusals import in_words

@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from infra.install import PROJECT_ROOT
 from tasks.core.errors import Refused
 
-PROJECT_ROOT = Path(__file__).resolve().parents[1]
 PACKAGE_FOLDER = PROJECT_ROOT / "build" / "package"
 LOCK = PROJECT_ROOT / "requirements.lock"
 

@@ -23,11 +23,12 @@ GIVEN_UP = BUCKET + "/aws/lambda/*"
 POINTER = "arn:{partition}:ssm:{region}:{account}:parameter/tableferry/{migration}/active-table"
 BUS = "arn:{partition}:events:{region}:{account}:event-bus/default"
 MACHINE = "arn:{partition}:states:{region}:{account}:stateMachine:{state_machine}"
-EXECUTIONS = "arn:{partition}:states:{region}:{account}:execution:{state_machine}:*"
-OF_THE_BACKFILL = "{state_machine}/Backfill:*"
-"""Children of the Map `Backfill`, and its Map Runs: their names begin with its label."""
-CHILDREN = "arn:{partition}:states:{region}:{account}:execution:" + OF_THE_BACKFILL
-MAP_RUNS = "arn:{partition}:states:{region}:{account}:mapRun:" + OF_THE_BACKFILL
+_EXECUTION = "arn:{partition}:states:{region}:{account}:execution:{state_machine}"
+EXECUTIONS = _EXECUTION + ":*"
+CHILDREN = _EXECUTION + "/Backfill:*"
+"""Of the Map `Backfill`: the names of children, and of Map Runs, begin with its label."""
+MAP_RUNS = "arn:{partition}:states:{region}:{account}:mapRun:{state_machine}/Backfill:*"
+_FUNCTION = "arn:{partition}:lambda:{region}:{account}:function:"
 MAPPINGS = "arn:{partition}:lambda:{region}:{account}:event-source-mapping:*"
 LOGS = "arn:{partition}:logs:{region}:{account}:log-group:/aws/lambda/{function}:*"
 REPLICATION_ROLE = (
@@ -76,9 +77,7 @@ _TELL = Grant(("events:PutEvents",), (BUS,), conditions={"StringEquals": {"event
 
 def _of(function: str) -> dict[str, dict[str, str]]:
     """Return the condition that a call is about the mappings of one function."""
-    return {
-        "ArnEquals": {"lambda:FunctionArn": "arn:{partition}:lambda:{region}:{account}:function:{" + function + "}"}
-    }
+    return {"ArnEquals": {"lambda:FunctionArn": _FUNCTION + "{" + function + "}"}}
 
 
 def _attach(function: str) -> tuple[Grant, ...]:
@@ -213,24 +212,15 @@ _GRANTS: dict[str, tuple[Grant, ...]] = {
     ),
 }
 
-READERS_AND_WRITERS = frozenset(
-    {
-        "Preflight",
-        "AttachReplicator",
-        "ScanSegment",
-        "DrainBackfill",
-        "VerifySegment",
-        "CompareDigests",
-        "FenceSource",
-        "DrainChanges",
-        "PurgeTombstones",
-        "CutOver",
-        "DrainLateWrites",
-        "WritePages",
-        "ReplicateChanges",
-    }
+_OF_ITEMS = frozenset(
+    f"dynamodb:{call}"
+    for call in ("BatchGetItem", "BatchWriteItem", "DeleteItem", "GetRecords", "PartiQLInsert", "PutItem", "Scan")
 )
-"""Functions that read or write items of source or target, or records of the source's stream."""
+
+
+def _is_of_items(grant: Grant) -> bool:
+    """Whether a statement is about items of source or target, or records of the source's stream."""
+    return not _OF_ITEMS.isdisjoint(grant.actions) and not {SOURCE, SOURCE_STREAM, TARGET}.isdisjoint(grant.resources)
 
 
 def grants_of(state: str, settings: Settings) -> Iterator[Grant]:
@@ -253,7 +243,7 @@ def grants_of(state: str, settings: Settings) -> Iterator[Grant]:
         # The setting is one of all replicas.
         yield Grant(("dynamodb:UpdateTimeToLive",), tuple(TARGET.replace("{region}", region) for region in regions))
     keys = settings.deployment.kms_key_arns
-    if state in READERS_AND_WRITERS and keys:
+    if keys and any(_is_of_items(grant) for grant in _GRANTS[state]):
         yield Grant(
             ("kms:Decrypt",),
             keys,
@@ -272,16 +262,15 @@ def machine_grants(functions: tuple[str, ...], maps: tuple[str, ...]) -> Iterato
         functions: names of the functions that it calls.
         maps: labels of its distributed Maps, whose children are executions of the machine itself.
     """
-    execution = "arn:{partition}:states:{region}:{account}:execution:{state_machine}"
-    children = tuple(f"{execution}/{label}:*" for label in maps)
+    children = tuple(f"{_EXECUTION}/{label}:*" for label in maps)
     yield Grant(
         ("lambda:InvokeFunction",),
-        tuple(f"arn:{{partition}}:lambda:{{region}}:{{account}}:function:{name}" for name in functions),
+        tuple(_FUNCTION + name for name in functions),
     )
     yield Grant(("states:StartExecution",), (MACHINE,))
     yield Grant(
         ("states:DescribeExecution", "states:StopExecution"),
-        (f"{execution}:*", *children),
+        (EXECUTIONS, *children),
         "children are named when they start",
     )
     yield Grant(("states:RedriveExecution",), children, "children are named when they start")

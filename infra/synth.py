@@ -54,4 +54,5 @@ def synthesize(
 
 def use_our_node() -> None:
     """Let CDK run on the Node.js that set-up found or installed."""
-    os.environ.setdefault("JSII_NODE", str(locate().node))
+    if "JSII_NODE" not in os.environ:  # looking for it starts processes
+        os.environ["JSII_NODE"] = str(locate().node)

@@ -34,35 +34,6 @@ _CONFIG = Config(
     tcp_keepalive=True,
 )
 
-PASSING_CODES = frozenset(
-    {
-        "ExpiredIteratorException",
-        "InternalFailure",
-        "InternalServerError",
-        "InternalServerErrorException",
-        "LimitExceededException",
-        "PriorRequestNotComplete",
-        "ProvisionedThroughputExceeded",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestTimeout",
-        "ResourceInUseException",
-        "ServiceException",
-        "ServiceUnavailable",
-        "ServiceUnavailableException",
-        "SlowDown",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingError",
-        "ThrottlingException",
-        "TooManyRequestsException",
-        "TransactionConflict",
-        "TransactionConflictException",
-    }
-)
-"""Error codes, of calls and of single statements, after which the same task may well succeed. An iterator that is too
-old is one: the task takes a new one."""
-
 THROTTLED_CODES = frozenset(
     {
         "ProvisionedThroughputExceeded",
@@ -76,7 +47,25 @@ THROTTLED_CODES = frozenset(
         "TooManyRequestsException",
     }
 )
-"""Those among them that say: too much."""
+"""Error codes that say: too much."""
+
+PASSING_CODES = THROTTLED_CODES | {
+    "ExpiredIteratorException",
+    "InternalFailure",
+    "InternalServerError",
+    "InternalServerErrorException",
+    "LimitExceededException",
+    "PriorRequestNotComplete",
+    "RequestTimeout",
+    "ResourceInUseException",
+    "ServiceException",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+    "TransactionConflict",
+    "TransactionConflictException",
+}
+"""Error codes, of calls and of single statements, after which the same task may well succeed. An iterator that is too
+old is one: the task takes a new one."""
 
 
 @contextmanager

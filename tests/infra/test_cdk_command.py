@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from infra.cdk import OUTPUT
-from infra.package import PROJECT_ROOT
+from infra.install import PROJECT_ROOT
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:

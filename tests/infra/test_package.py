@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from infra import package
-from infra.package import PROJECT_ROOT
+from infra.install import PROJECT_ROOT
 from tasks.core.errors import Refused
 
 AARCH64 = 0xB7

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from infra.local.permissions.partiql import action_and_table
 from infra.local.permissions.requirements import ANY_RESOURCE, Call, Requirement, UnknownCall, World, context
@@ -78,7 +78,7 @@ def streams_requirements(call: Call) -> Requirements:
     Raises:
         UnknownCall: Nobody wrote that down, or the iterator is not one of DynamoDB Local's.
     """
-    body = _parsed(call)
+    body = call.parsed()
     if call.operation in ON_A_STREAM:
         return (Requirement(f"dynamodb:{call.operation}", str(body.get("StreamArn", ""))),)
     if call.operation == "GetRecords":
@@ -108,17 +108,7 @@ def _on(action: str, table: str, region: str, account: str, index: str = "") -> 
 
 def _table(call: Call) -> str:
     name = first_member(call.body, "TableName")
-    return str(_parsed(call).get("TableName", "")) if name is None else name
-
-
-def _parsed(call: Call) -> dict[str, Any]:
-    try:
-        body = json.loads(call.body or b"{}")
-    except ValueError as error:
-        raise UnknownCall(f"the body of {call.service} {call.operation} is no JSON") from error
-    if not isinstance(body, dict):
-        raise UnknownCall(f"the body of {call.service} {call.operation} is no JSON object")
-    return body
+    return str(call.parsed().get("TableName", "")) if name is None else name
 
 
 def _joined(parts: Iterable[Requirements]) -> Requirements:
@@ -131,14 +121,14 @@ def _read_many(call: Call, _: World) -> Requirements:
     action = f"dynamodb:{call.operation}"
     if b'"IndexName"' not in call.body:
         return _on(action, _table(call), call.region, call.account)
-    body = _parsed(call)
+    body = call.parsed()
     return _on(action, str(body.get("TableName", "")), call.region, call.account, str(body.get("IndexName", "")))
 
 
 def _batch(call: Call, _: World) -> Requirements:
     action = f"dynamodb:{call.operation}"
     table = only_table(call.body) if call.operation == "BatchWriteItem" else None
-    tables = _parsed(call).get("RequestItems", {}) if table is None else (table,)
+    tables = call.parsed().get("RequestItems", {}) if table is None else (table,)
     return _joined(_on(action, name, call.region, call.account) for name in tables)
 
 
@@ -147,7 +137,7 @@ def _transact(call: Call, _: World) -> Requirements:
     members["ConditionCheck"] = "ConditionCheckItem"
 
     def each() -> Iterator[Requirements]:
-        for item in _parsed(call).get("TransactItems", []):
+        for item in call.parsed().get("TransactItems", []):
             for kind, request in item.items():
                 if kind not in members:
                     raise UnknownCall(f"a transaction has a member {kind!r}; dynamodb_requirements.py does not know it")
@@ -159,7 +149,7 @@ def _transact(call: Call, _: World) -> Requirements:
 def _statements(call: Call, _: World) -> Requirements:
     texts = [str(json.loads(found)) for found in distinct_statements(call.body)]
     if not texts:
-        body = _parsed(call)
+        body = call.parsed()
         members = body.get("Statements", body.get("TransactStatements", [body]))
         texts = [str(member.get("Statement", "")) for member in members]
 
@@ -172,7 +162,7 @@ def _statements(call: Call, _: World) -> Requirements:
 
 
 def _create_table(call: Call, _: World) -> Requirements:
-    body = _parsed(call)
+    body = call.parsed()
     arn = table_arn(str(body.get("TableName", "")), call.region, call.account)
     create = Requirement("dynamodb:CreateTable", arn)
     tags = {str(tag["Key"]): str(tag["Value"]) for tag in body.get("Tags", [])}
@@ -184,7 +174,7 @@ def _create_table(call: Call, _: World) -> Requirements:
 
 
 def _update_table(call: Call, _: World) -> Requirements:
-    body = _parsed(call)
+    body = call.parsed()
     table = str(body.get("TableName", ""))
     name = table.rpartition(":table/")[2]
 

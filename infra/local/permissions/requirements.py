@@ -6,8 +6,9 @@ refused, never passed.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,6 +59,20 @@ class Call:
     def arn(self, service: str, resource: str) -> str:
         """Return the ARN of a resource of the call's own account and Region."""
         return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
+
+    def parsed(self) -> dict[str, Any]:
+        """Return the body as the JSON object that it is.
+
+        Raises:
+            UnknownCall: It is none.
+        """
+        try:
+            body = json.loads(self.body or b"{}")
+        except ValueError as error:
+            raise UnknownCall(f"the body of {self.service} {self.operation} is no JSON") from error
+        if not isinstance(body, dict):
+            raise UnknownCall(f"the body of {self.service} {self.operation} is no JSON object")
+        return body
 
 
 class World(Protocol):

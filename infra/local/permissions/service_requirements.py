@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.local.lambdas.lambda_errors import LambdaApiError
@@ -76,23 +75,13 @@ def _unknown(call: Call) -> UnknownCall:
     )
 
 
-def _parsed(call: Call) -> dict[str, Any]:
-    try:
-        body = json.loads(call.body or b"{}")
-    except ValueError as error:
-        raise UnknownCall(f"the body of {call.service} {call.operation} is no JSON") from error
-    if not isinstance(body, dict):
-        raise UnknownCall(f"the body of {call.service} {call.operation} is no JSON object")
-    return body
-
-
 def _kinesis(call: Call, _: World) -> Requirements:
     if call.operation not in ON_A_KINESIS_STREAM:
         raise _unknown(call)
     action = f"kinesis:{call.operation}"
     arn, name = first_member(call.body, "StreamARN"), first_member(call.body, "StreamName")
     if arn is None and name is None:
-        body = _parsed(call)
+        body = call.parsed()
         arn, name = body.get("StreamARN"), body.get("StreamName")
     if arn:
         return (Requirement(action, str(arn)),)
@@ -110,12 +99,12 @@ def _lambda(call: Call, world: World) -> Requirements:
         case "ListEventSourceMappings":
             return (Requirement(action, ANY_RESOURCE),)
         case "CreateEventSourceMapping":
-            function = _function_arn(call, str(_parsed(call).get("FunctionName", "")))
+            function = _function_arn(call, str(call.parsed().get("FunctionName", "")))
             return (Requirement(action, ANY_RESOURCE, context(lambda_FunctionArn=function)),)
         case "DeleteEventSourceMapping" | "GetEventSourceMapping":
             return (_on_mapping(call, world),)
         case "UpdateEventSourceMapping":
-            named = _parsed(call).get("FunctionName")
+            named = call.parsed().get("FunctionName")
             own = _on_mapping(call, world)
             if not named:
                 return (own,)
@@ -144,7 +133,7 @@ def _function_arn(call: Call, text: str) -> str:
 
 
 def _ssm(call: Call, _: World) -> Requirements:
-    body = _parsed(call)
+    body = call.parsed()
     if call.operation not in ON_A_PARAMETER or "Tags" in body:
         raise _unknown(call)
     name = str(body.get("Name", ""))
@@ -162,7 +151,7 @@ def _events(call: Call, _: World) -> Requirements:
         given = {f"events:{key}": (str(entry[name]),) for key, name in _EVENT_KEYS if entry.get(name)}
         return Requirement("events:PutEvents", arn, tuple(sorted(given.items())))
 
-    return tuple(dict.fromkeys(needs(entry) for entry in _parsed(call).get("Entries", [])))
+    return tuple(dict.fromkeys(needs(entry) for entry in call.parsed().get("Entries", [])))
 
 
 _EVENT_KEYS: Final = (("source", "Source"), ("detail-type", "DetailType"))
@@ -184,7 +173,7 @@ def _s3(call: Call, _: World) -> Requirements:
 def _states(call: Call, _: World) -> Requirements:
     if call.operation == "ListStateMachines":
         return (Requirement("states:ListStateMachines", ANY_RESOURCE),)
-    body = _parsed(call)
+    body = call.parsed()
     for member in STATES_RESOURCE.get(call.operation, ()):
         if member in body:
             return (Requirement(f"states:{call.operation}", str(body[member])),)
