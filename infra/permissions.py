@@ -205,7 +205,7 @@ _GRANTS: dict[str, tuple[Grant, ...]] = {
             ("dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:PutItem"), (TARGET,)
         ),
         _PUT_REJECTS,
-        _control("BatchWriteItem", "GetItem", "PutItem"),
+        _control("BatchGetItem", "BatchWriteItem", "GetItem", "PutItem"),
         # The mapping reads the stream with the function's role.
         _READ_STREAM,
         Grant(("dynamodb:ListStreams",), ("*",), "Lambda asks for it on no stream in particular"),

@@ -1,9 +1,9 @@
 """Apply the source's stream to the target, in order, shard by shard.
 
 Reads: the batch, the rule and the plan in the control table. Writes, a hundred changes at a time: items, deletes or
-tombstones of the target, the tombstone ledger before them, rejects, and last the shard's watermark. A batch that comes
-again leaves the same: the last image of each key. The first failure ends the batch and is reported, so that nothing
-newer overtakes it; so does the time, when half of the function's time-out is over.
+tombstones of the target, the tombstone ledger before them or the late ledger with them, rejects, and last the shard's
+watermark. A batch that comes again leaves the same: the last image of each key. The first failure ends the batch and is
+reported, so that nothing newer overtakes it; so does the time, when half of the function's time-out is over.
 """
 
 import time
@@ -12,10 +12,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tasks.aws import late_changes, measure, migration_record, tombstones, watermarks
+from tasks.aws import measure, migration_record, tombstones, watermarks
 from tasks.aws.call import call, logger
 from tasks.aws.clients import passing_errors
 from tasks.aws.handler import driven_by_stream, logged
+from tasks.aws.late_changes import LateChanges
 from tasks.aws.raw import raw_dynamodb
 from tasks.aws.rejects import put_rejects
 from tasks.aws.target import ITEMS_AT_ONCE, Target
@@ -59,7 +60,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         applied: list[Change] = []
         try:
             with logged(f"replicate_changes {shard}"), passing_errors("replicate_changes"):
-                apply_changes(plan, rule.rule, stretch, applied)
+                apply_changes(plan, rule.rule, shard, stretch, applied)
                 # Only now: a watermark that passes a change which is not applied would let the cut-over lose it.
                 mark = passed(mark, shard, stretch, applied_at=time.time(), rule_since=rule.since)
                 watermarks.put_watermark(mark)
@@ -76,21 +77,22 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     return answer
 
 
-def apply_changes(plan: Plan, rule: ReplicationRule, changes: list[Change], applied: list[Change]) -> None:
+def apply_changes(plan: Plan, rule: ReplicationRule, shard: str, changes: list[Change], applied: list[Change]) -> None:
     """Apply changes to the target under a rule.
 
     Args:
         plan: names the target.
         rule: how to apply.
-        changes: of one shard, in order.
+        shard: whose changes these are.
+        changes: in order.
         applied: each merged change is added to it once it is in the target or kept as a reject, so that a failure
             knows where it was.
     """
     target = Target(raw_dynamodb(), plan.target_table, plan.key)
-    merged = last_per_key(changes, plan.key)
     if rule is ReplicationRule.TARGET_WINS:
-        late_changes.apply_late(target, plan, merged, applied)
+        LateChanges(target, plan, shard).carry_over(changes, applied)
         return
+    merged = last_per_key(changes, plan.key)
     for start in range(0, len(merged), ITEMS_AT_ONCE):
         batch = merged[start : start + ITEMS_AT_ONCE]
         puts: list[Item] = [change.new for change in batch if change.new is not None]

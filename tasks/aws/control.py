@@ -8,6 +8,7 @@ Every entry has `pk`, `sk` and `document`, a JSON text; a person can read it in 
 | `watermarks` | shard id | how far the replicator is | `watermarks` |
 | `tips` | purpose and moment | the tips that a wait is for | `watermarks` |
 | `tombstones#<0-f>` | hash of the key | keys with a tombstone at the target | `tombstones` |
+| `<run>#late#<0-f>` | hash of the key | the last late change of a key that is dealt with | `late_ledger` |
 | `<run>` | `drain` | how far the drain is | `backfill_drain` |
 | `<run>#<segment>` | `checkpoint`, `sent#<page>`, `receipt#<page>#<part>#<digest>` | the backfill | `receipts` |
 | `<run>#<segment>` | `kept` | a cursor that did not fit into a resumed Map's input | `receipts` |
@@ -18,7 +19,7 @@ Every entry has `pk`, `sk` and `document`, a JSON text; a person can read it in 
 import functools
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -64,17 +65,13 @@ class ControlTable:
 
     def put_new(self, pk: str, sk: str, document: Document, *, expires: bool = False) -> bool:
         """Write one document if there is none, and say whether it was written."""
-        try:
-            self._client.put_item(
-                TableName=self._table,
-                Item=_item(pk, sk, document, expires=expires),
-                ConditionExpression="attribute_not_exists(pk)",
-            )
-        except ClientError as error:
-            if clients.error_code(error) == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
+        return self.put_if(
+            {
+                "TableName": self._table,
+                "Item": _item(pk, sk, document, expires=expires),
+                "ConditionExpression": "attribute_not_exists(pk)",
+            }
+        )
 
     def read_claimed(self, pk: str, sk: str) -> tuple[Document | None, int]:
         """Return one document and the number of the last claim on it; `None` and 0 if there is none."""
@@ -96,14 +93,40 @@ class ControlTable:
         item = _item(pk, sk, document, expires=True) | {CLAIM_ATTRIBUTE: {"N": str(claim)}}
         never_claimed = "attribute_not_exists(#claim)"
         claimed_by_us_or_before = "#claim <= :over"
+        return self.put_if(
+            {
+                "TableName": self._table,
+                "Item": item,
+                "ConditionExpression": f"{never_claimed} OR {claimed_by_us_or_before}",
+                "ExpressionAttributeNames": {"#claim": CLAIM_ATTRIBUTE},
+                "ExpressionAttributeValues": {":over": {"N": str(over)}},
+            }
+        )
+
+    def put_request(
+        self, pk: str, sk: str, document: Document, *, marks: Mapping[str, str], condition: str
+    ) -> dict[str, Any]:
+        """Return a conditional put of one document, which expires, as PutItem and a transaction's Put take it.
+
+        Args:
+            pk: of the document.
+            sk: of the document.
+            document: to write.
+            marks: attributes beside the document, texts that the condition can compare.
+            condition: with `#name` for what stands there of each of them, and `:name` for what is to be written.
+        """
+        return {
+            "TableName": self._table,
+            "Item": _item(pk, sk, document, expires=True) | {name: {"S": mark} for name, mark in marks.items()},
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": {f"#{name}": name for name in marks},
+            "ExpressionAttributeValues": {f":{name}": {"S": mark} for name, mark in marks.items()},
+        }
+
+    def put_if(self, request: dict[str, Any]) -> bool:
+        """Make a put of `put_request`, and say whether its condition held."""
         try:
-            self._client.put_item(
-                TableName=self._table,
-                Item=item,
-                ConditionExpression=f"{never_claimed} OR {claimed_by_us_or_before}",
-                ExpressionAttributeNames={"#claim": CLAIM_ATTRIBUTE},
-                ExpressionAttributeValues={":over": {"N": str(over)}},
-            )
+            self._client.put_item(**request)
         except ClientError as error:
             if clients.error_code(error) == "ConditionalCheckFailedException":
                 return False

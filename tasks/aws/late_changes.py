@@ -1,15 +1,20 @@
-"""Changes that come after the fence: carried over only where nobody has written to the target since."""
+"""Changes that come after the fence: carried over once, and only where nobody has written to the target since."""
 
+import random
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tasks.aws import clients, measure
+from tasks.aws import clients, late_ledger, measure
 from tasks.aws.raw import raw_dynamodb
 from tasks.aws.rejects import Reject, put_rejects
-from tasks.aws.target import KEYS_AT_ONCE, Target, read_items
-from tasks.core.conflict import Change, LateChange, judge_late_change, late_condition
+from tasks.aws.target import KEYS_AT_ONCE, Target, Transacted, read_items
+from tasks.core.backoff import delays
+from tasks.core.conflict import Change, LateChange, judge_late_change, last_per_key, late_condition
 from tasks.core.errors import WritesUnfinished
 from tasks.core.item import Item, canonical
 from tasks.core.metrics import CHANGES_OVERRULED, CHANGES_REJECTED
@@ -18,62 +23,102 @@ from tasks.core.plan import Plan
 TRIES = 5
 CALLS_SIDE_BY_SIDE = 16
 """A shard takes up to 1,000 writes a second, and a conditional write has a call of its own."""
+OVERRULED = "a late write to the source; the target holds neither what the source had before it nor after it"
 
 
-def apply_late(target: Target, plan: Plan, changes: Sequence[Change], applied: list[Change]) -> None:
-    """Apply merged changes, each under its condition; keep those that the target's own writes overruled.
+@dataclass(frozen=True, slots=True)
+class LateChanges:
+    """Carries over the late changes of one shard.
 
-    Args:
+    Attributes:
         target: the target table.
-        plan: names it and its key.
-        changes: at most one per key.
-        applied: each change is added once it is dealt with.
-
-    Raises:
-        WritesUnfinished: a key was written to at every try.
+        plan: names it, its key and the run.
+        shard: whose changes these are.
     """
-    with ThreadPoolExecutor(CALLS_SIDE_BY_SIDE) as threads:
-        for start in range(0, len(changes), KEYS_AT_ONCE):
-            batch = changes[start : start + KEYS_AT_ONCE]
-            present = read_items(raw_dynamodb(), plan.target_table, [change.key for change in batch], plan.key)
-            calls = [
-                (change, threads.submit(_apply_one, target, plan, change, present.get(canonical(change.key))))
-                for change in batch
-            ]
-            applied += [change for change, call in calls if call.exception() is None]
-            for _, call in calls:
-                call.result()  # raises the first failure
+
+    target: Target
+    plan: Plan
+    shard: str
+
+    def carry_over(self, changes: Sequence[Change], applied: list[Change]) -> None:
+        """Apply what is not dealt with, each key under its condition; keep what the target's own writes overruled.
+
+        Args:
+            changes: in order.
+            applied: each key's last change is added once the key is dealt with.
+
+        Raises:
+            WritesUnfinished: a change was not taken at any try.
+        """
+        entries = late_ledger.read_entries(self.plan.run, changes)
+        fresh = [
+            change
+            for change in changes
+            if (entry := entries.get(late_ledger.name_of(change.key))) is None or not entry.covers(change, self.shard)
+        ]
+        # Merged without what is dealt with: its images are no longer where the rest begins from.
+        merged = last_per_key(fresh, self.plan.key)
+        unfinished = {canonical(change.key) for change in merged}
+        every_key = last_per_key(changes, self.plan.key)
+        applied += [change for change in every_key if canonical(change.key) not in unfinished]
+        with ThreadPoolExecutor(CALLS_SIDE_BY_SIDE) as threads:
+            for start in range(0, len(merged), KEYS_AT_ONCE):
+                batch = merged[start : start + KEYS_AT_ONCE]
+                present = self._read(batch)
+                calls = [
+                    (change, threads.submit(self._apply_one, change, present.get(canonical(change.key))))
+                    for change in batch
+                ]
+                applied += [change for change, call in calls if call.exception() is None]
+                for _, call in calls:
+                    call.result()  # raises the first failure
+
+    def _read(self, changes: Sequence[Change]) -> dict[bytes, Item]:
+        return read_items(raw_dynamodb(), self.plan.target_table, [change.key for change in changes], self.plan.key)
+
+    def _apply_one(self, change: Change, present: Item | None) -> None:
+        entry = late_ledger.entry_of(self.plan.run, self.shard, change)
+        rejects = self._write(change, present, entry)
+        if rejects is None:
+            return
+        if rejects:
+            put_rejects(f"{self.plan.run}/late/{change.sequence_number}", rejects)
+        # Only now: an entry before the reject would let a crash forget it.
+        late_ledger.enter(entry)
+
+    def _write(self, change: Change, present: Item | None, entry: dict[str, Any]) -> list[Reject] | None:
+        """Deal with a change; return what was rejected, `None` if it is entered already."""
+        for delay in [0.0, *delays(random.random, tries=TRIES)]:
+            time.sleep(delay)
+            verdict = judge_late_change(change, present)
+            # An expiry that comes too late is nobody's write: the target expires its own items by then.
+            if verdict is LateChange.APPLIED or (verdict is LateChange.TARGET_WINS and change.is_expiry):
+                return []
+            if verdict is LateChange.TARGET_WINS:
+                measure.add(CHANGES_OVERRULED)
+                return [Reject(change.key, change.new, OVERRULED)]
+            call, body = _request(change, late_condition(change, present))
+            try:
+                outcome = self.target.transact(call, body, entry)
+                if outcome in {Transacted.WRITTEN, Transacted.ENTERED_BEFORE}:
+                    return None
+                if outcome is Transacted.REFUSED:
+                    # A table that is strongly consistent over Regions knows no transactions: the plain call has the
+                    # last word, and its entry follows.
+                    refused = self.target.write_if(call, change.key, change.new, body)
+                    measure.add(CHANGES_REJECTED, len(refused))
+                    return refused
+            except ClientError as error:
+                if clients.error_code(error) != "ConditionalCheckFailedException":
+                    raise
+            present = self._read([change]).get(canonical(change.key))
+        raise WritesUnfinished(
+            f"a late change was not taken by {self.plan.target_table} at {TRIES} tries: its key was written to each "
+            "time, or a table was throttled; the batch comes again by itself"
+        )
 
 
-def _apply_one(target: Target, plan: Plan, change: Change, present: Item | None) -> None:
-    rejects = _write(target, plan, change, present)
-    if rejects:
-        put_rejects(f"{plan.run}/late/{change.sequence_number}", rejects)
-
-
-def _write(target: Target, plan: Plan, change: Change, present: Item | None) -> list[Reject]:
-    for _ in range(TRIES):
-        verdict = judge_late_change(change, present)
-        # An expiry that comes too late is nobody's write: the target expires its own items by then.
-        if verdict is LateChange.APPLIED or (verdict is LateChange.TARGET_WINS and change.is_expiry):
-            return []
-        if verdict is LateChange.TARGET_WINS:
-            measure.add(CHANGES_OVERRULED)
-            reason = "a late write to the source; the target holds neither what the source had before it nor after it"
-            return [Reject(change.key, change.new, reason)]
-        condition = late_condition(change, present)
-        try:
-            if change.new is None:
-                refused = target.write_if("DeleteItem", change.key, None, {"Key": change.key, **condition})
-            else:
-                refused = target.write_if("PutItem", change.key, change.new, {"Item": change.new, **condition})
-            measure.add(CHANGES_REJECTED, len(refused))
-            return refused
-        except ClientError as error:
-            if clients.error_code(error) != "ConditionalCheckFailedException":
-                raise
-        present = read_items(raw_dynamodb(), plan.target_table, [change.key], plan.key).get(canonical(change.key))
-    raise WritesUnfinished(
-        f"a key of {plan.target_table} was written to {TRIES} times while a late change was to be carried over; "
-        "the batch comes again by itself"
-    )
+def _request(change: Change, condition: dict[str, object]) -> tuple[str, dict[str, Any]]:
+    if change.new is None:
+        return "DeleteItem", {"Key": change.key, **condition}
+    return "PutItem", {"Item": change.new, **condition}

@@ -26,6 +26,7 @@ _PLACEHOLDERS: dict[str, dict[str, Any]] = {
     "DeleteItem": {"TableName": "---", "Key": {}},
     "PutItem": {"TableName": "---", "Item": {}},
     "Scan": {"TableName": "---"},
+    "TransactWriteItems": {"TransactItems": [{}]},
 }
 
 _HTTP_OK = 200
@@ -46,6 +47,7 @@ class RawDynamoDB:
             "DeleteItem": client.delete_item,
             "PutItem": client.put_item,
             "Scan": client.scan,
+            "TransactWriteItems": client.transact_write_items,
         }
         self._thread = threading.local()
         clients.count_throttles(client, _PLACEHOLDERS)

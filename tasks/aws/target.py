@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -58,6 +59,20 @@ class Written:
         self.inserted += other.inserted
         self.present += other.present
         self.rejects += other.rejects
+
+
+class Transacted(StrEnum):
+    """What became of a write that was to be made together with its entry in a ledger."""
+
+    WRITTEN = "written"
+    ENTERED_BEFORE = "entered before"
+    """The ledger has it: an earlier call made it, and nothing is written."""
+    CHANGED_SINCE = "changed since"
+    """The write's condition does not hold."""
+    NOT_NOW = "not now"
+    """A table was throttled, or another write to the item was under way."""
+    REFUSED = "refused"
+    """The target does not take it in a transaction, and maybe not at all."""
 
 
 class Target:
@@ -222,10 +237,47 @@ class Target:
             return [self._reject(key, item, error)]
         return []
 
+    def transact(self, call: str, body: dict[str, Any], entry: dict[str, Any]) -> Transacted:
+        """Make one PutItem or DeleteItem under its condition, and enter it in a ledger: both, or neither.
+
+        Args:
+            call: `PutItem` or `DeleteItem`.
+            body: its request, without the table.
+            entry: the request of the ledger's conditional put.
+
+        Raises:
+            ClientError: for what neither passes by itself nor is the item's fault.
+        """
+        member = {"PutItem": "Put", "DeleteItem": "Delete"}[call]
+        members = [{member: {"TableName": self._table, **body}}, {"Put": entry}]
+        try:
+            self._write("TransactWriteItems", {"TransactItems": members})
+        except ClientError as error:
+            if clients.error_code(error) in REFUSED_CODES:
+                return Transacted.REFUSED
+            if clients.error_code(error) != "TransactionCanceledException":
+                raise
+            return self._why_cancelled(error)
+        return Transacted.WRITTEN
+
+    def _why_cancelled(self, error: ClientError) -> Transacted:
+        of_write, of_entry = (str(reason.get("Code", "None")) for reason in error.response["CancellationReasons"])
+        if of_entry == "ConditionalCheckFailed":
+            return Transacted.ENTERED_BEFORE
+        if of_write == "ConditionalCheckFailed":
+            return Transacted.CHANGED_SINCE
+        if of_write in REFUSED_CODES:
+            return Transacted.REFUSED
+        codes = {of_write, of_entry} - {"None"}
+        if not codes <= clients.PASSING_CODES:
+            raise error
+        measure.add(THROTTLES, len(codes & clients.THROTTLED_CODES))
+        return Transacted.NOT_NOW
+
     def _write(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Make one call, and measure what it took; a call that fails tells nothing of that."""
         answer: dict[str, Any] = json.loads(self._raw.call(operation, body_of({**request, **ASKED_FOR})))
-        measure.add(WRITE_UNITS, capacity_of(answer))
+        measure.add(WRITE_UNITS, capacity_of(answer, self._table))
         return answer
 
     def _reject(self, key: Item, item: Item | None, error: ClientError) -> Reject:

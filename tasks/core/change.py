@@ -1,6 +1,7 @@
 """A batch of stream records as changes."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tasks.core.conflict import Change
@@ -43,6 +44,22 @@ def unapplied(changes: Sequence[Change], watermark: Watermark | None) -> list[Ch
     if watermark is None:
         return list(changes)
     return [change for change in changes if int(change.sequence_number) > int(watermark.sequence_number)]
+
+
+@dataclass(frozen=True, slots=True)
+class DealtWith:
+    """Of one key, the last change that was dealt with under the rule TARGET_WINS."""
+
+    shard: str
+    sequence_number: str
+
+    def covers(self, change: Change, shard: str) -> bool:
+        """Whether a change of this key, out of a shard, was dealt with by then.
+
+        Numbers of two shards are not compared: a key moves on to a child of its shard, and only once all that the
+        parent tells is dealt with.
+        """
+        return shard == self.shard and int(change.sequence_number) <= int(self.sequence_number)
 
 
 def passed(

@@ -12,7 +12,7 @@ Explored exhaustively: the outcome is always equal tables, even if clocks run ba
 versions do not).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -108,7 +108,7 @@ class Change:
     """DynamoDB itself deleted the item, by the table's TTL: no application wrote."""
 
 
-def last_per_key(changes: list[Change], schema: KeySchema) -> list[Change]:
+def last_per_key(changes: Sequence[Change], schema: KeySchema) -> list[Change]:
     """Return one change per key: from what the first one found to what the last one left, in the order of the last."""
     merged: dict[bytes, Change] = {}
     for change in changes:

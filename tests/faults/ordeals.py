@@ -69,16 +69,17 @@ STEPS: tuple[tuple[str, str, str], ...] = (
     ("ReplicateChanges", "BatchWriteItem", '"tombstones#'),
     ("ReplicateChanges", "BatchWriteItem", "-target"),
     ("ReplicateChanges", "PutItem", '"watermarks"'),
+    ("ReplicateChanges", "BatchGetItem", "#late#"),
     ("ReplicateChanges", "BatchGetItem", "-target"),
-    ("ReplicateChanges", "PutItem", "-target"),
-    ("ReplicateChanges", "DeleteItem", "-target"),
+    ("ReplicateChanges", "TransactWriteItems", '[{"Put"'),
+    ("ReplicateChanges", "TransactWriteItems", '[{"Delete"'),
 )
 """Every call of the three functions on the data path: function, operation, what the call mentions."""
 
 
 def step_name(step: tuple[str, str, str]) -> str:
     """Return a step's name, such as `ScanSegment PutItem sent`."""
-    return " ".join(part.strip('"#-') for part in step if part)
+    return " ".join(part.strip('[{"#-') for part in step if part)
 
 
 def at_step(running: Running, step: tuple[str, str, str], action: str, **more: object) -> RuleJson:

@@ -43,6 +43,9 @@ class Bounds:
     misses_tips: bool = False
     """Whether DrainChanges and CutOver take for a shard's tip what the replicator has reached: a shard may answer
     without records before its tip."""
+    repeats: bool = False
+    """Whether a change that was applied under the rule DELETE may come again once the application writes to the target:
+    only a missed tip lets traffic move before its watermark is written, and the late ledger does not know it."""
     misses_tips_of_the_fence: bool = False
     """Whether FenceSource does so too."""
     waits_until: str = "before"

@@ -157,7 +157,7 @@ CONTROLS = (
         Ways(waits_for_rule_in=frozenset()),
         "the application's own write of a is undone",
         17,
-        Bounds(operations=1, misses_tips=True),
+        Bounds(operations=1, misses_tips=True, repeats=True),
     ),
     Control(
         "a purge while an old batch may be under way",
@@ -178,6 +178,20 @@ CONTROLS = (
         18,
         Bounds(operations=2, waits_until="fencing"),
     ),
+    Control(
+        "late changes without a ledger",
+        Ways(has_late_ledger=False),
+        "the application's own write of a is undone",
+        23,
+        Bounds(operations=1, waits_until="fencing"),
+    ),
+    Control(
+        "a late change before its entry in the ledger",
+        Ways(enters_with_the_write=False),
+        "the application's own write of a is undone",
+        22,
+        Bounds(operations=1, waits_until="fencing"),
+    ),
     Control("a late change over anything", SourceWins(), "the application's own write of a is undone", 19),
 )
 """The traces are as short as they can be, and begin with an empty table: the phases alone take a dozen steps."""
@@ -196,6 +210,13 @@ RELIED_ON = (
         "kept as overruled by the target's own write, and nobody has written",
         18,
         Bounds(operations=2, waits_until="proof", shrinks=True),
+    ),
+    Control(
+        "the cut-over sees every tip",
+        Ways(),
+        "the application's own write of a is undone",
+        21,
+        Bounds(operations=1, misses_tips=True),
     ),
     Control(
         "the fence sees every tip",

@@ -37,9 +37,9 @@ EXPLORATIONS = (
     ),
     Exploration("an item that comes back as it was", Bounds(operations=2, sendings=1, restores=True), 25_000),
     Exploration("an item that the target refuses", Bounds(operations=1, refuses=True), 3_000),
-    Exploration("tips that are missed", Bounds(operations=2, sendings=1, misses_tips=True), 15_000),
+    Exploration("tips that are missed", Bounds(operations=2, sendings=1, misses_tips=True, repeats=True), 15_000),
     Exploration(
-        "batches that come again smaller", Bounds(operations=3, waits_until="proof", shrinks=True, stops=True), 30_000
+        "batches that come again smaller", Bounds(operations=3, waits_until="proof", shrinks=True, stops=True), 20_000
     ),
     Exploration(
         "late writes, and two of the application's", Bounds(operations=3, waits_until="fencing", application=2), 20_000

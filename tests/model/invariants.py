@@ -168,20 +168,23 @@ def move_too_soon(world: World, before: State, after: State) -> str | None:
 
 
 def application_undone(world: World, before: State, after: State) -> str | None:
-    """A late change never undoes what the application did.
+    """A late change never undoes what the application did, and one that was dealt with before never comes again.
 
-    One thing it can not tell from nothing done: the application deletes a key that the source too has had absent since.
+    One thing it can not tell from nothing done: the application deletes a key that the source too has had absent since,
+    and the change that makes it there again comes for the first time.
     """
     if not before.owned or before.application != after.application:
         return None
     for key in before.owned:
-        if before.target[key] == after.target[key]:
+        cell = after.target[key]
+        if before.target[key] == cell:
             continue
         since = before.tips[world.shard_of(key)]
         was_absent = any(
             not world.in_source(before.history[:length], key) for length in range(since, len(before.history) + 1)
         )
-        if before.target[key] >= APPLICATION or not was_absent:
+        comes_again = 0 < cell <= before.carried[key] and not world.bounds.repeats
+        if before.target[key] >= APPLICATION or not was_absent or comes_again:
             return f"the application's own write of {LETTERS[key]} is undone"
     return None
 

@@ -172,6 +172,7 @@ def first_state(world: World) -> State:
         marks=(None,) * shards,
         checkpoints=(0,) * shards,
         reach=(0,) * shards,
+        late=(0,) * world.bounds.keys,
         batches=(None,) * shards,
         scanner=Scanner(0, 0),
     )

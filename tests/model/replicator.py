@@ -29,7 +29,7 @@ def killed(world: World, state: State, shard: int) -> State:
         return state
     reach = state.reach[shard]
     if batch.applied:
-        reach = max(reach, world.stretch(state, shard, batch.start, batch.end).end)
+        reach = max(reach, world.stretch(state, shard, batch).end)
     return state._replace(batches=put_at(state.batches, shard, None), reach=put_at(state.reach, shard, reach))
 
 
@@ -46,7 +46,7 @@ def _begin(world: World, state: State, shard: int) -> Steps:
 
 def _with_next_step(world: World, state: State, shard: int, batch: Batch) -> Batch:
     """Go over the tombstone ledger where there is nothing to enter."""
-    stretch = world.stretch(state, shard, batch.start, batch.end)
+    stretch = world.stretch(state, shard, batch)
     is_idle = batch.rule != LEAVE_TOMBSTONES or not stretch.deleted
     if is_idle and world.ways.replicator[batch.step] == "enter":
         return batch._replace(step=batch.step + 1)
@@ -54,7 +54,7 @@ def _with_next_step(world: World, state: State, shard: int, batch: Batch) -> Bat
 
 
 def _go_on(world: World, state: State, shard: int, batch: Batch) -> Steps:
-    stretch = world.stretch(state, shard, batch.start, batch.end)
+    stretch = world.stretch(state, shard, batch)
     name = world.ways.replicator[batch.step]
     if name == "enter":
         yield (
@@ -78,8 +78,7 @@ def _go_on(world: World, state: State, shard: int, batch: Batch) -> Steps:
             ),
         )
     elif batch.rule == TARGET_WINS and not batch.seen:
-        seen = put_at(state.batches, shard, batch._replace(seen=state.target))
-        yield ("the batch reads the target",), state._replace(batches=seen)
+        yield ("the batch reads the late ledger and the target",), _having_read(world, state, shard, batch)
     else:
         for one in stretch.merged:
             if one.key not in batch.applied:
@@ -88,10 +87,18 @@ def _go_on(world: World, state: State, shard: int, batch: Batch) -> Steps:
     yield from _fail(world, state, shard, batch, stretch)
 
 
+def _having_read(world: World, state: State, shard: int, batch: Batch) -> State:
+    batch = batch._replace(seen=state.target, entered=state.late)
+    stretch = world.stretch(state, shard, batch)
+    if not stretch.merged:
+        return _done(world, state, shard, batch, stretch)
+    return state._replace(batches=put_at(state.batches, shard, batch))
+
+
 def _fail(world: World, state: State, shard: int, batch: Batch, stretch: Stretch) -> Steps:
     """Report the first change that is not applied; where that says no more than a crash, there is no such step."""
     if batch.rule == TARGET_WINS:
-        applied = [one for one in stretch.merged if one.key in batch.applied]
+        applied = [*stretch.covered, *(one for one in stretch.merged if one.key in batch.applied)]
     else:
         applied = []
         for one in stretch.merged:
@@ -120,7 +127,7 @@ def _done(world: World, state: State, shard: int, batch: Batch, stretch: Stretch
 
 def _applied(world: World, state: State, shard: int, batch: Batch, one: Merged) -> State:
     """Note that a key's change is dealt with."""
-    stretch = world.stretch(state, shard, batch.start, batch.end)
+    stretch = world.stretch(state, shard, batch)
     seen = put_at(batch.seen, one.key, 0) if batch.seen else ()
     batch = batch._replace(applied=tuple(sorted((*batch.applied, one.key))), seen=seen)
     if len(batch.applied) == len(stretch.merged):
@@ -135,7 +142,7 @@ def _write(world: World, state: State, shard: int, batch: Batch, one: Merged) ->
             _applied(world, state, shard, batch, one),
         )
     if batch.rule == TARGET_WINS:
-        yield _write_late(world, state, shard, batch, one)
+        yield from _write_late(world, state, shard, batch, one)
         return
     if one.change.new is not None:
         cell, step = one.position, _put(one)
@@ -175,25 +182,41 @@ def _carried(state: State, one: Merged) -> State:
     return state._replace(carried=put_at(state.carried, one.key, one.position)) if state.carried else state
 
 
-def _write_late(world: World, state: State, shard: int, batch: Batch, one: Merged) -> tuple[Step, State]:
+def _write_late(world: World, state: State, shard: int, batch: Batch, one: Merged) -> Steps:
     seen, present = batch.seen[one.key], state.target[one.key]
     verdict = world.judge(state.history, one, seen)
     if verdict is LateChange.APPLIED:
+        after = state
         # The item is what the change leaves; it counts as left by this write from now on.
         if seen == present and present and present < APPLICATION:
-            cell = world.left_later(present, one.position)
-            state = state._replace(target=put_at(state.target, one.key, cell))
-        step: Step = ("change {} is found applied", one.position)
-        return step, _applied(world, _carried(state, one), shard, batch, one)
-    if verdict is LateChange.TARGET_WINS:
-        step = ("change {} finds another item at the target, and is kept as a reject", one.position)
-        return step, _applied(world, _rejected(state, one), shard, batch, one)
-    if not world.still_holds(state.history, one, seen, present):
+            after = after._replace(target=put_at(after.target, one.key, world.left_later(present, one.position)))
+        yield ("change {} is found applied", one.position), _dealt_with(world, _carried(after, one), shard, batch, one)
+    elif verdict is LateChange.TARGET_WINS:
+        kept = _rejected(state, one)
+        step: Step = ("change {} finds another item at the target, and is kept as a reject", one.position)
+        yield step, _dealt_with(world, kept, shard, batch, one)
+        yield ("change {} is kept as a reject, and the replicator crashes", one.position), killed(world, kept, shard)
+    elif not world.still_holds(state.history, one, seen, present):
         again = batch._replace(seen=put_at(batch.seen, one.key, present))
         step = ("change {} finds {} written to since, and reads it again", one.position, LETTERS[one.key])
-        return step, state._replace(batches=put_at(state.batches, shard, again))
-    if _is_refused(world, one):
-        return _refuse(world, state, shard, batch, one)
-    cell = one.position if one.change.new is not None else 0
-    step = _put(one) if cell else ("change {} deletes {}", one.position, LETTERS[one.key])
-    return step, _applied(world, _with_cell(state, one, cell), shard, batch, one)
+        yield step, state._replace(batches=put_at(state.batches, shard, again))
+    elif _is_refused(world, one):
+        kept = _rejected(state, one)
+        yield (
+            ("the target refuses change {}, which is kept as a reject", one.position),
+            _dealt_with(world, kept, shard, batch, one),
+        )
+    else:
+        cell = one.position if one.change.new is not None else 0
+        step = _put(one) if cell else ("change {} deletes {}", one.position, LETTERS[one.key])
+        written = _with_cell(state, one, cell)
+        yield step, _dealt_with(world, written, shard, batch, one)
+        if not world.ways.enters_with_the_write:
+            yield ("change {} is written, and the replicator crashes", one.position), killed(world, written, shard)
+
+
+def _dealt_with(world: World, state: State, shard: int, batch: Batch, one: Merged) -> State:
+    """Enter a late change into the ledger."""
+    if world.ways.has_late_ledger:
+        state = state._replace(late=put_at(state.late, one.key, one.position))
+    return _applied(world, state, shard, batch, one)

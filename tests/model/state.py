@@ -80,6 +80,8 @@ class Batch(NamedTuple):
     """The keys of the stretch whose change is dealt with."""
     seen: tuple[int, ...] = ()
     """Under the late rule: the cells that were read before they are written, of all keys."""
+    entered: tuple[int, ...] = ()
+    """And what the late ledger said when it was read."""
 
 
 class Mark(NamedTuple):
@@ -120,6 +122,8 @@ class State(NamedTuple):
     tips: tuple[int, ...] = ()
     """Of the moment that is waited for; after the cut-over, of the one that was passed last."""
     proven: frozenset[int] = frozenset()
+    late: tuple[int, ...] = ()
+    """The late ledger: by key, the last late change that is dealt with, 0 for none."""
     rejected: frozenset[int] = frozenset()
     """Positions of changes that are kept as rejects."""
     refused: frozenset[int] = frozenset()

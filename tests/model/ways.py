@@ -50,6 +50,9 @@ class Ways:
     waits_for_rule_in: frozenset[str] = frozenset({"purging", "cutting over"})
     """The phases that wait until the rule is in force."""
     stops_at_failure: bool = True
+    has_late_ledger: bool = True
+    enters_with_the_write: bool = True
+    """Whether a late change and its entry are written in one transaction."""
 
     def page_wins(self, item: Item, present: Item | None, version_attribute: str | None) -> bool:
         """Whether the writer puts a page's item over what is there."""

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Hashable
 from typing import NamedTuple, TypeVar, cast
 
-from tasks.core.change import first_unapplied, parse_changes, passed, unapplied
+from tasks.core.change import DealtWith, first_unapplied, parse_changes, passed, unapplied
 from tasks.core.conflict import (
     RULE_ORDER,
     Change,
@@ -24,7 +24,7 @@ from tasks.core.receipts import Receipt, Sent, compare_receipts
 from tasks.core.watermark import CLOCK_MARGIN_SECONDS, Watermark, shards_behind
 from tests.model.bounds import Bounds
 from tests.model.expressions import holds
-from tests.model.state import APPLICATION, LETTERS, Mark, Record, State, Write
+from tests.model.state import APPLICATION, LETTERS, Batch, Mark, Record, State, Write
 from tests.model.ways import TIMEOUT_SECONDS, VERSION, Ways
 
 SCHEMA = KeySchema("pk", "S")
@@ -55,6 +55,8 @@ class Stretch(NamedTuple):
     end: int
     deleted: frozenset[int]
     """Keys that it leaves deleted."""
+    covered: tuple[Merged, ...]
+    """The last change of each key of which the late ledger has all."""
 
 
 class World:
@@ -275,17 +277,26 @@ class World:
 
         return self._once(("batches", state.history, state.streamed_from, shard, checkpoint, mark, reach), ask)
 
-    def stretch(self, state: State, shard: int, start: int, end: int) -> Stretch:
-        """Return the next changes of a batch that one watermark is written for."""
+    def stretch(self, state: State, shard: int, batch: Batch) -> Stretch:
+        """Return the next changes of a batch that one watermark is written for, without what it found entered."""
 
         def ask() -> Stretch:
-            positions = [position for position in self.positions(state, shard) if start < position <= end]
+            positions = [position for position in self.positions(state, shard) if batch.start < position <= batch.end]
             changes = self.changes(state.history, tuple(positions[: self.bounds.changes_at_once]))
-            merged = tuple(map(self._merged, last_per_key(changes, SCHEMA)))
+            fresh = [change for change in changes if not self._is_entered(change, shard, batch.entered)]
+            merged = tuple(map(self._merged, last_per_key(fresh, SCHEMA)))
+            unfinished = {one.key for one in merged}
+            every_key = map(self._merged, last_per_key(changes, SCHEMA))
             deleted = frozenset(one.key for one in merged if one.change.new is None)
-            return Stretch(tuple(changes), merged, int(changes[-1].sequence_number), deleted)
+            covered = tuple(one for one in every_key if one.key not in unfinished)
+            return Stretch(tuple(changes), merged, int(changes[-1].sequence_number), deleted, covered)
 
-        return self._once(("stretch", state.history, state.streamed_from, shard, start, end), ask)
+        question = ("stretch", state.history, state.streamed_from, shard, batch.start, batch.end, batch.entered)
+        return self._once(question, ask)
+
+    def _is_entered(self, change: Change, shard: int, entered: tuple[int, ...]) -> bool:
+        last = entered[LETTERS.index(change.key["pk"]["S"])] if entered else 0
+        return last > 0 and DealtWith(str(shard), str(last)).covers(change, str(shard))
 
     def _merged(self, change: Change) -> Merged:
         position = int(change.sequence_number)

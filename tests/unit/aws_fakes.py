@@ -62,6 +62,13 @@ def client_error(code: str, message: str = "said the fake", status: int = 400) -
     )
 
 
+def cancelled(*codes: str | None) -> ClientError:
+    """Return what boto3 raises for a transaction that was cancelled, with the reason of each member."""
+    error = client_error("TransactionCanceledException")
+    error.response["CancellationReasons"] = [{"Code": code or "None"} for code in codes]
+    return error
+
+
 class Context(LambdaContext):
     """A Lambda context whose remaining time is what the test says, one entry a call, the last for ever."""
 
@@ -89,6 +96,9 @@ class FakeControl(ControlTable):
         self.log = log
         self.documents: dict[tuple[str, str], str] = {}
         self.claims: dict[tuple[str, str], int] = {}
+        self.marked: dict[tuple[str, str], Item] = {}
+        """What was put by `put_if`, with the attributes that conditions compare."""
+        self._table = "control"
         self.before: Callable[[str, str, str], object] = _never
         """Called with (verb, pk, sk) before it takes effect; may raise."""
 
@@ -118,6 +128,19 @@ class FakeControl(ControlTable):
         self.claims[pk, sk] = claim
         return True
 
+    def put_if(self, request: dict[str, Any]) -> bool:
+        if not self.would_take(request):
+            return False
+        item = request["Item"]
+        pk, sk = item["pk"]["S"], item["sk"]["S"]
+        self.put(pk, sk, json.loads(item["document"]["S"]))
+        self.marked[pk, sk] = item
+        return True
+
+    def would_take(self, request: dict[str, Any]) -> bool:
+        """Say whether the condition of a put holds."""
+        return is_met(request, self.marked.get((request["Item"]["pk"]["S"], request["Item"]["sk"]["S"])))
+
     def read_all(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Document]:
         return {key: self._load(self.documents[key]) for key in keys if key in self.documents}
 
@@ -145,14 +168,52 @@ class FakeControl(ControlTable):
 
 _STATEMENT = re.compile(r"""INSERT INTO "([^"]+)" VALUE \{(.*)\}""", re.DOTALL)
 _NAME = re.compile(r"'((?:[^']|'')*)': \?(?:, )?")
-_CLAUSE = re.compile(r"(attribute_exists|attribute_not_exists)\((#\w+)\)|(#\w+) ([<=]) (:\w+)")
+_CLAUSE = re.compile(r"(attribute_exists|attribute_not_exists)\((#?\w+)\)|(#\w+) (<>|<|=) (:\w+)")
+
+
+def is_met(request: dict[str, Any], present: Item | None) -> bool:
+    """Evaluate a request's ConditionExpression of OR or AND over simple clauses, if it has one."""
+    any_of = str(request.get("ConditionExpression", "")).split(" OR ")
+    return any_of == [""] or any(
+        all(_holds(clause, request, present) for clause in part.split(" AND ")) for part in any_of
+    )
+
+
+def _holds(clause: str, request: dict[str, Any], present: Item | None) -> bool:
+    matched = _CLAUSE.fullmatch(clause)
+    assert matched is not None, clause
+    name = matched[2] or matched[3]
+    name = request["ExpressionAttributeNames"][name] if name.startswith("#") else name
+    value = None if present is None else present.get(name)
+    if matched[1]:
+        return (value is not None) == (matched[1] == "attribute_exists")
+    if value is None:
+        return matched[4] == "<>"
+    other = request["ExpressionAttributeValues"][matched[5]]
+    is_equal = canonical({"v": value}) == canonical({"v": other})
+    if matched[4] != "<":
+        return is_equal == (matched[4] == "=")
+    if "S" in value and "S" in other:
+        return str(value["S"]).encode() < str(other["S"]).encode()
+    return "N" in value and "N" in other and Decimal(value["N"]) < Decimal(other["N"])
+
+
+def _tables_of(request: dict[str, Any]) -> list[str]:
+    """Return the tables that a call is about, in its order."""
+    if "TransactItems" in request:
+        return [body["TableName"] for member in request["TransactItems"] for body in member.values()]
+    if "Statements" in request:
+        matches = [_STATEMENT.fullmatch(statement["Statement"]) for statement in request["Statements"]]
+        return sorted({matched[1] for matched in matches if matched})
+    return [request["TableName"]] if "TableName" in request else list(request["RequestItems"])
 
 
 class FakeDynamoDB(RawDynamoDB):
     """Tables in memory behind the raw interface: bytes in, bytes out."""
 
-    def __init__(self, log: Log, schema: KeySchema = SCHEMA) -> None:
+    def __init__(self, log: Log, control: FakeControl | None = None, schema: KeySchema = SCHEMA) -> None:
         self.log = log
+        self.control = control or FakeControl(log)
         self.schema = schema
         self.tables: dict[str, dict[bytes, Item]] = {}
         self.calls: list[tuple[str, dict[str, Any]]] = []
@@ -181,10 +242,11 @@ class FakeDynamoDB(RawDynamoDB):
             "DeleteItem": self._delete_item,
             "PutItem": self._put_item,
             "Scan": self._scan,
+            "TransactWriteItems": self._transact_write_items,
         }[operation](request)
         if self.units is not None and request.get("ReturnConsumedCapacity") == "TOTAL":
-            consumed = {"TableName": "any", "CapacityUnits": self.units}
-            answer["ConsumedCapacity"] = [consumed] if operation.startswith("Batch") else consumed
+            consumed = [{"TableName": table, "CapacityUnits": self.units} for table in _tables_of(request)]
+            answer["ConsumedCapacity"] = consumed if operation.startswith(("Batch", "Transact")) else consumed[0]
         return json.dumps(answer).encode()
 
     def items(self, table: str) -> list[Item]:
@@ -232,12 +294,12 @@ class FakeDynamoDB(RawDynamoDB):
         item = request["Item"]
         if self.reject(item):
             raise client_error("ValidationException", "wrong type for an index key")
-        self._check(request, item)
+        self._check(request)
         self._table(request["TableName"])[self._name(item)] = item
         return {}
 
     def _delete_item(self, request: dict[str, Any]) -> dict[str, Any]:
-        self._check(request, request["Key"])
+        self._check(request)
         self._table(request["TableName"]).pop(self._name(request["Key"]), None)
         return {}
 
@@ -275,31 +337,27 @@ class FakeDynamoDB(RawDynamoDB):
         tail = {} if cursor is None else {"LastEvaluatedKey": cursor}
         return {"Items": items, "Count": len(items), "ScannedCount": len(items), **tail}
 
-    def _check(self, request: dict[str, Any], key: Item) -> None:
-        """Evaluate a ConditionExpression of OR or AND over simple clauses."""
-        expression = request.get("ConditionExpression")
-        if expression is None:
-            return
-        present = self._table(request["TableName"]).get(self._name(key))
-        any_of = [
-            all(self._holds(c, request, present) for c in part.split(" AND ")) for part in expression.split(" OR ")
+    def _transact_write_items(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Carry out one write of a table and one put of the control table, both or neither."""
+        write, entry = request["TransactItems"]
+        ((kind, body),) = write.items()
+        codes = [
+            "ValidationError" if self.reject(body.get("Item", {"pk": {"S": ""}})) else self._unmet(body),
+            None if self.control.would_take(entry["Put"]) else "ConditionalCheckFailed",
         ]
-        if not any(any_of):
-            raise client_error("ConditionalCheckFailedException")
+        if any(codes):
+            raise cancelled(*codes)
+        {"Put": self._put_item, "Delete": self._delete_item}[kind](body)
+        self.control.put_if(entry["Put"])
+        return {}
 
-    def _holds(self, clause: str, request: dict[str, Any], present: Item | None) -> bool:
-        matched = _CLAUSE.fullmatch(clause)
-        assert matched is not None, clause
-        name = request["ExpressionAttributeNames"][matched[2] or matched[3]]
-        value = None if present is None else present.get(name)
-        if matched[1]:
-            return (value is not None) == (matched[1] == "attribute_exists")
-        if value is None:
-            return False
-        other = request["ExpressionAttributeValues"][matched[5]]
-        if matched[4] == "=":
-            return canonical({"v": value}) == canonical({"v": other})
-        return "N" in value and "N" in other and Decimal(value["N"]) < Decimal(other["N"])
+    def _unmet(self, request: dict[str, Any]) -> str | None:
+        present = self._table(request["TableName"]).get(self._name(request.get("Item") or request["Key"]))
+        return None if is_met(request, present) else "ConditionalCheckFailed"
+
+    def _check(self, request: dict[str, Any]) -> None:
+        if self._unmet(request):
+            raise client_error("ConditionalCheckFailedException")
 
 
 class FakeKinesis:
@@ -357,7 +415,7 @@ class FakeAws:
 
     def __post_init__(self) -> None:
         self.control = FakeControl(self.log)
-        self.dynamodb = FakeDynamoDB(self.log)
+        self.dynamodb = FakeDynamoDB(self.log, self.control)
         self.kinesis = FakeKinesis(self.log)
         self.bucket = FakeBucket(self.log)
         self.waits: list[float] = []
@@ -377,7 +435,7 @@ class FakeAws:
                     monkeypatch.setattr(module, attribute, lambda fake=fake: fake)
         monkeypatch.setattr(clients, "kinesis", lambda: self.kinesis)
         monkeypatch.setattr(clients, "s3", lambda: self.bucket)
-        for name in ("pages", "target"):
+        for name in ("late_changes", "pages", "target"):
             monkeypatch.setattr(f"tasks.aws.{name}.time", SimpleNamespace(sleep=self.waits.append))
         monkeypatch.setenv("PAGES_STREAM_ARN", "arn:aws:kinesis:eu-central-1:123456789012:stream/pages")
         monkeypatch.setenv("REJECTS_BUCKET", "rejects")

@@ -8,7 +8,7 @@ from tasks import replicate_changes
 from tasks.aws import tombstones
 from tasks.core.errors import Refused
 from tasks.core.item import TOMBSTONE_ATTRIBUTE, Item, canonical
-from tests.unit.aws_fakes import PLAN, RUN, Context, Crash, FakeAws, client_error
+from tests.unit.aws_fakes import PLAN, RUN, Context, Crash, FakeAws, cancelled, client_error
 
 WATERMARK = ("control.put", "watermarks/shard-1")
 
@@ -54,6 +54,12 @@ def run(*records: dict[str, Any]) -> list[dict[str, str]]:
     assert set(answer) == {"state", "batchItemFailures"}, "a window's answer needs a state"
     failures: list[dict[str, str]] = answer["batchItemFailures"]
     return failures
+
+
+def put_of(request: dict[str, Any]) -> Item | None:
+    """Return the item that a late change's transaction puts."""
+    new: Item | None = request["TransactItems"][0].get("Put", {}).get("Item")
+    return new
 
 
 def contents(aws: FakeAws) -> dict[str, str]:
@@ -321,7 +327,7 @@ def test_a_write_to_the_target_between_our_read_and_our_write_is_not_undone(fenc
     fenced.dynamodb.seed("target", item("a", 1))
 
     def application_writes_first(operation: str, _: object) -> None:
-        if operation in {"PutItem", "DeleteItem"}:
+        if operation == "TransactWriteItems":
             fenced.dynamodb.before = lambda *_: None
             fenced.dynamodb.seed("target", item("a", "the application's"))
 
@@ -355,7 +361,7 @@ def test_an_overruled_late_change_is_not_forgotten_where_another_fails(fenced: F
     fenced.dynamodb.seed("target", item("a", "the application's"))
 
     def fail(operation: str, request: dict[str, Any]) -> None:
-        if operation == "PutItem" and request["Item"]["pk"]["S"] == "b":
+        if operation == "TransactWriteItems" and put_of(request) == item("b"):
             raise client_error("ProvisionedThroughputExceededException")
 
     fenced.dynamodb.before = fail
@@ -376,7 +382,7 @@ def test_a_late_change_of_very_many_attributes_is_still_compared_whole(fenced: F
     fenced.dynamodb.seed("target", item("a", 1, **many))
     assert run(change(1, "a", item("a", 1, **many), item("a", 2, **many))) == []
     (_, request) = fenced.dynamodb.calls[-1]
-    assert len(request["ConditionExpression"]) <= 4096, "DynamoDB takes no more"
+    assert len(request["TransactItems"][0]["Put"]["ConditionExpression"]) <= 4096, "DynamoDB takes no more"
     assert fenced.dynamodb.tables["target"][canonical({"pk": {"S": "a"}})]["content"] == {"S": "2"}
 
 
@@ -401,6 +407,176 @@ def test_an_item_the_application_deleted_after_the_cut_over_does_not_come_back_w
     assert contents(fenced) == {"a": "5"}
     fenced.dynamodb.tables["target"].clear()  # the application deletes it at the target
     assert run(put(1, "a", 5)) == []
+    assert contents(fenced) == {}
+
+
+def lose_watermarks(aws: FakeAws) -> None:
+    """Let batches end before their watermark is written, so that they come again."""
+
+    def fail(_: str, pk: str, __: str) -> None:
+        if pk == "watermarks":
+            raise client_error("InternalServerError", status=500)
+
+    aws.control.before = fail
+
+
+def test_an_insert_the_application_deleted_does_not_come_back_where_no_watermark_was_written(fenced: FakeAws) -> None:
+    lose_watermarks(fenced)
+    assert run(put(1, "a", 5)) == [{"itemIdentifier": "1"}]
+    fenced.dynamodb.tables["target"].clear()  # the application deletes it at the target
+    assert run(put(1, "a", 5)) == [{"itemIdentifier": "1"}]
+    assert contents(fenced) == {}
+    assert fenced.bucket.lines() == []
+
+
+def test_an_insert_the_application_deleted_does_not_come_back_where_the_worker_died_behind_it(fenced: FakeAws) -> None:
+    carry_out = fenced.dynamodb.call
+
+    def die_behind(operation: str, body: bytes) -> bytes:
+        answer = carry_out(operation, body)
+        if operation == "TransactWriteItems":
+            raise Crash
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fenced.dynamodb, "call", die_behind)
+        with pytest.raises(Crash):
+            run(put(1, "a", 5))
+    assert contents(fenced) == {"a": "5"}
+    fenced.dynamodb.tables["target"].clear()
+    assert run(put(1, "a", 5)) == []
+    assert contents(fenced) == {}
+
+
+def test_what_the_target_had_already_is_not_brought_back_either(fenced: FakeAws) -> None:
+    fenced.dynamodb.seed("target", item("a", 5))  # an earlier delivery, of before the fence
+    lose_watermarks(fenced)
+    run(put(1, "a", 5))
+    fenced.dynamodb.tables["target"].clear()
+    run(put(1, "a", 5))
+    assert contents(fenced) == {}
+
+
+def test_a_change_that_was_overruled_is_not_carried_over_once_the_application_deletes(fenced: FakeAws) -> None:
+    fenced.dynamodb.seed("target", item("a", "the application's"))
+    lose_watermarks(fenced)
+    run(put(1, "a", 5))
+    fenced.dynamodb.tables["target"].clear()
+    run(put(1, "a", 5))
+    assert contents(fenced) == {}
+    assert [reject["item"] for reject in fenced.bucket.lines()] == [item("a", 5)]
+
+
+def test_an_overruled_change_is_kept_before_it_counts_as_dealt_with(fenced: FakeAws) -> None:
+    fenced.dynamodb.seed("target", item("a", "the application's"))
+    run(put(1, "a", 5))
+    names = [name if name == "s3.PutObject" else what.split("/")[0][:10] for name, what in fenced.log]
+    assert names.index("s3.PutObject") < names.index(f"{RUN}#late"), "a crash in between would forget it"
+
+
+def test_an_older_change_that_comes_without_the_newer_one_is_not_called_overruled(fenced: FakeAws) -> None:
+    fenced.dynamodb.seed("target", item("a", 1))
+    first = change(1, "a", item("a", 1), item("a", 2))
+    lose_watermarks(fenced)
+    run(first, change(2, "a", item("a", 2), item("a", 3)))
+    run(first)
+    assert contents(fenced) == {"a": "3"}
+    assert fenced.bucket.lines() == []
+
+
+def test_what_is_dealt_with_does_not_hide_the_next_change_of_its_key(fenced: FakeAws) -> None:
+    fenced.dynamodb.seed("target", item("a", 1))
+    records = [change(1, "a", item("a", 1), item("a", 2)), change(2, "a", item("a", 2), item("a", 3)), put(3, "b")]
+    lose_watermarks(fenced)
+    run(records[0])
+
+    def fail(operation: str, request: dict[str, Any]) -> None:
+        if operation == "TransactWriteItems" and put_of(request) == item("a", 3):
+            raise client_error("ProvisionedThroughputExceededException")
+
+    fenced.dynamodb.before = fail
+    assert run(*records) == [{"itemIdentifier": "1"}], "behind it change 2 would be lost"
+    fenced.dynamodb.before = lambda *_: None
+    run(*records)
+    assert contents(fenced) == {"a": "3", "b": "x"}
+
+
+def test_an_entry_of_the_parent_shard_does_not_hide_a_change_of_its_child(fenced: FakeAws) -> None:
+    fenced.dynamodb.seed("target", item("a", 1))
+    run(change(900, "a", item("a", 1), item("a", 2)))
+    child = event(change(7, "a", item("a", 2), item("a", 3))) | {"shardId": "shard-2"}
+    assert replicate_changes.handler(child, Context())["batchItemFailures"] == []
+    assert contents(fenced) == {"a": "3"}
+
+
+def test_numbers_of_changes_are_compared_as_numbers_and_not_as_texts(fenced: FakeAws) -> None:
+    fenced.dynamodb.seed("target", item("a", 1))
+    run(change(9, "a", item("a", 1), item("a", 2)))
+    run(change(10, "a", item("a", 2), item("a", 3)))
+    assert contents(fenced) == {"a": "3"}
+
+
+def test_a_second_call_for_the_same_change_at_the_same_time_writes_it_once(fenced: FakeAws) -> None:
+    def other_call_is_first(operation: str, _: object) -> None:
+        if operation == "TransactWriteItems":
+            fenced.dynamodb.before = lambda *_: None
+            run(put(1, "a", 5))
+            fenced.dynamodb.tables["target"].clear()  # and the application deletes it
+
+    fenced.dynamodb.before = other_call_is_first
+    assert run(put(1, "a", 5)) == []
+    assert contents(fenced) == {}
+    assert fenced.bucket.lines() == []
+
+
+@pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
+def test_a_late_change_is_tried_again_where_the_application_writes_at_the_same_time(fenced: FakeAws, code: str) -> None:
+    def once(operation: str, _: object) -> None:
+        if operation == "TransactWriteItems":
+            fenced.dynamodb.before = lambda *_: None
+            raise cancelled(code, None)
+
+    fenced.dynamodb.before = once
+    assert run(put(1, "a", 5)) == []
+    assert contents(fenced) == {"a": "5"}
+
+
+def test_a_late_change_that_is_never_taken_comes_again_and_holds_the_watermark(fenced: FakeAws) -> None:
+    def never(operation: str, _: object) -> None:
+        if operation == "TransactWriteItems":
+            raise cancelled("TransactionConflict", None)
+
+    fenced.dynamodb.before = never
+    assert run(put(1, "a", 5)) == [{"itemIdentifier": "1"}]
+    assert watermark(fenced) is None
+    assert fenced.bucket.lines() == []
+
+
+def test_a_cancelled_transaction_of_an_unknown_reason_is_no_reject(fenced: FakeAws) -> None:
+    def never(operation: str, _: object) -> None:
+        if operation == "TransactWriteItems":
+            raise cancelled("AccessDenied", None)
+
+    fenced.dynamodb.before = never
+    assert run(put(1, "a", 5)) == [{"itemIdentifier": "1"}]
+    assert fenced.bucket.lines() == []
+
+
+def test_a_target_that_knows_no_transactions_still_gets_late_changes_each_once(fenced: FakeAws) -> None:
+    def knows_none(operation: str, _: object) -> None:
+        if operation == "TransactWriteItems":
+            raise client_error("ValidationException", "the table is strongly consistent over Regions")
+
+    fenced.dynamodb.before = knows_none
+    fenced.dynamodb.seed("target", item("b", 1))
+    lose_watermarks(fenced)
+    records = [put(1, "a", 5), change(2, "b", item("b", 1), None), put(3, "c", 1)]
+    fenced.dynamodb.reject = lambda entry: entry["pk"]["S"] == "c"
+    run(*records)
+    assert contents(fenced) == {"a": "5"}
+    assert [reject["key"]["pk"]["S"] for reject in fenced.bucket.lines()] == ["c"]
+    fenced.dynamodb.tables["target"].clear()  # the application deletes it
+    run(*records)
     assert contents(fenced) == {}
 
 
