@@ -4,7 +4,7 @@ Reads: digests or suspects, items of both tables, tips and watermarks. Writes: w
 reads again only what looked different, so a redrive after the drift was mended is a proof.
 """
 
-import itertools
+import time
 from collections.abc import Iterator
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -55,16 +55,18 @@ def _compare_sums(plan: Plan, verify: Verification) -> Verification:
 
 def _compare_suspects(plan: Plan, verify: Verification, stream_arn: str, deadline: float) -> Verification:
     settled = digests.read_settled(plan.run, verify.id, "equal") | digests.read_settled(plan.run, verify.id, "followed")
-    keys = (key for key in _iter_differing(plan, verify) if key_hash(key).hex() not in settled)
     drift = summed([])
-    while batch := list(itertools.islice(keys, KEYS_AT_ONCE)):
-        found = recheck.recheck(plan, verify.id, stream_arn, batch, deadline=deadline)
+    for groups, differing in _iter_lots(plan, verify, deadline):
+        keys = [key for key in differing if key_hash(key).hex() not in settled]
+        found = recheck.recheck(plan, verify.id, stream_arn, keys, deadline=deadline)
         if found is None:
             raise VerifyPending(
                 f"{len(settled)} keys that looked different are settled, and there are more; they are read again once "
                 "the replicator has passed them"
             )
         drift += found
+        if not found.total:
+            digests.put_settled_groups(plan.run, verify.id, groups)
     measure.add(DRIFT, drift.total)
     if drift.total:
         raise DriftFound(
@@ -83,18 +85,41 @@ def _compare_suspects(plan: Plan, verify: Verification, stream_arn: str, deadlin
     )
 
 
-def _iter_differing(plan: Plan, verify: Verification) -> Iterator[Item]:
-    """Yield the keys whose hashes differ between the lists, or that only one list has; group by group, by hashes alone.
+def _iter_lots(plan: Plan, verify: Verification, deadline: float) -> Iterator[tuple[list[int], list[Item]]]:
+    """Yield groups that are not settled, and the keys that differ in them; as many at a time as time and memory allow.
+
+    Keys are read again in lots, for each time the replicator has to pass a moment. But a lot is closed when half of the
+    time is over: a call that only ever listed keys would settle nothing, and neither would the next.
+    """
+    groups: list[int] = []
+    keys: list[Item] = []
+    list_until = _half_way(deadline)
+    for group in digests.read_unsettled_groups(plan.run, verify.id):
+        groups.append(group)
+        keys += _differing(plan, verify, group)
+        if len(keys) >= KEYS_AT_ONCE or time.monotonic() > list_until:
+            yield groups, keys
+            groups, keys, list_until = [], [], _half_way(deadline)
+    yield groups, keys
+
+
+def _half_way(deadline: float) -> float:
+    now = time.monotonic()
+    return now + (deadline - now) / 2
+
+
+def _differing(plan: Plan, verify: Verification, group: int) -> Iterator[Item]:
+    """Yield the keys of a group whose hashes differ between the lists, or that only one list has; by hashes alone.
 
     Keys themselves would take six times the memory.
     """
-    for group in digests.read_unequal_groups(plan.run, verify.id):
-        listed = digests.iter_suspects(plan.run, verify.id, "source", group)
-        source = {key_hash(key): bytes.fromhex(item_hash) for key, item_hash in listed}
-        for key, item_hash in digests.iter_suspects(plan.run, verify.id, "target", group):
-            if source.pop(key_hash(key), None) != bytes.fromhex(item_hash):
+    source: dict[bytes, bytes] = {}
+    for table, key, item_hash in digests.iter_suspects(plan.run, verify.id, group):
+        if table == "source":
+            source[key_hash(key)] = item_hash
+        elif source.pop(key_hash(key), None) != item_hash:
+            yield key
+    if source:
+        for table, key, _ in digests.iter_suspects(plan.run, verify.id, group):
+            if table == "source" and source.pop(key_hash(key), None) is not None:
                 yield key
-        if source:
-            for key, _ in digests.iter_suspects(plan.run, verify.id, "source", group):
-                if source.pop(key_hash(key), None) is not None:
-                    yield key

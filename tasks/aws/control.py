@@ -12,7 +12,7 @@ Every entry has `pk`, `sk` and `document`, a JSON text; a person can read it in 
 | `<run>` | `drain` | how far the drain is | `backfill_drain` |
 | `<run>#<segment>` | `checkpoint`, `sent#<page>`, `receipt#<page>#<part>#<digest>` | the backfill | `receipts` |
 | `<run>#<segment>` | `kept` | a cursor that did not fit into a resumed Map's input | `receipts` |
-| `<run>#verify#<id>` | `digest#…`, `unequal`, `settled#…` | the proof | `digests` |
+| `<run>#verify#<id>` | `digest#…`, `unequal`, `settled#…`, `groups#…` | the proof | `digests` |
 | `<run>#verify#<id>#<group>` | `suspects#…` | the keys of unequal buckets | `digests` |
 """
 

@@ -54,9 +54,18 @@ def read_unequal_buckets(run: str, verification: str) -> frozenset[int]:
     return frozenset(document["buckets"] if document else ())
 
 
-def read_unequal_groups(run: str, verification: str) -> list[int]:
-    """Return the groups that unequal buckets are in: only these have suspects."""
-    return sorted({_group_of(bucket) for bucket in read_unequal_buckets(run, verification)})
+def read_unsettled_groups(run: str, verification: str) -> list[int]:
+    """Return the groups that unequal buckets are in, as only these have suspects, without those that are settled."""
+    unequal = {_group_of(bucket) for bucket in read_unequal_buckets(run, verification)}
+    for _, document in control().iter_all(_pk(run, verification), "groups#"):
+        unequal.difference_update(document["groups"])
+    return sorted(unequal)
+
+
+def put_settled_groups(run: str, verification: str, groups: Sequence[int]) -> None:
+    """Note groups in which no key is left to be looked at."""
+    if groups:
+        control().put(_pk(run, verification), f"groups#{groups[0]:02x}", {"groups": list(groups)}, expires=True)
 
 
 def put_suspects(
@@ -90,11 +99,12 @@ def put_suspects(
     )
 
 
-def iter_suspects(run: str, verification: str, table: str, group: int) -> Iterator[tuple[Item, str]]:
-    """Yield (key, hex item hash) of a table's suspects in one group."""
-    for _, document in control().iter_all(_group_pk(run, verification, group), f"suspects#{table}#"):
+def iter_suspects(run: str, verification: str, group: int) -> Iterator[tuple[str, Item, bytes]]:
+    """Yield (table, key, item hash) of the suspects in one group: all of the source, then all of the target."""
+    for sk, document in control().iter_all(_group_pk(run, verification, group), "suspects#"):
+        table = sk.split("#")[1]
         for key, item_hash in document["suspects"]:
-            yield (key, str(item_hash))
+            yield table, key, bytes.fromhex(item_hash)
 
 
 def put_settled(run: str, verification: str, how: str, key_hashes: Sequence[str]) -> None:

@@ -1,6 +1,8 @@
 """The proof's second half: only keys that really differ are looked at again, in groups that fit the memory."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -127,3 +129,43 @@ def test_what_one_call_has_settled_the_next_does_not_read_again(aws: FakeAws, mo
     aws.dynamodb.calls.clear()
     assert compare().rechecked == 2
     assert len(keys_read(aws)) == 1
+
+
+def test_a_call_that_has_no_time_to_list_all_suspects_settles_what_it_has_listed(
+    aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = [item(number, "a") for number in range(40)]
+    list_suspects("source", *items)
+    aws.dynamodb.seed("source", *items)
+    aws.dynamodb.seed("target", *items)
+    groups = len(digests.read_unsettled_groups(RUN, VERIFY))
+    assert groups > 20
+    seconds = iter(range(10**6))
+    clock = SimpleNamespace(monotonic=lambda: next(seconds), sleep=lambda _: None)
+    monkeypatch.setattr(compare_digests, "time", clock)
+    monkeypatch.setattr(recheck, "time", clock)
+    monkeypatch.setattr(compare_digests, "deadline_of", lambda _: next(seconds) + 20)
+    left = [groups]
+    while left[-1]:
+        with suppress(VerifyPending):
+            assert compare().rechecked == 40
+        left.append(len(digests.read_unsettled_groups(RUN, VERIFY)))
+        assert left[-1] < left[-2], "no call may end without having settled anything"
+    assert len(left) > 3
+    assert len(keys_read(aws)) == 40
+    reads = [
+        key
+        for operation, request in aws.dynamodb.calls
+        if operation == "BatchGetItem" and "target" in request["RequestItems"]
+        for key in request["RequestItems"]["target"]["Keys"]
+    ]
+    assert len(reads) == 40, "what is settled is not read again"
+
+
+def test_groups_with_drift_are_read_again_by_a_redrive_and_others_are_not(aws: FakeAws) -> None:
+    list_suspects("source", item(1), item(2))
+    aws.dynamodb.seed("source", item(1), item(2))
+    with pytest.raises(DriftFound, match="2 missing"):
+        compare()
+    aws.dynamodb.seed("target", item(1), item(2))  # mended by hand
+    assert (compare().verdict, digests.read_unsettled_groups(RUN, VERIFY)) == ("equal", [])
