@@ -95,6 +95,11 @@ NEEDS: dict[tuple[str, str], tuple[object, dict[str, Any], list[tuple[str, str, 
         [on("dynamodb:Query", f"{TABLE}/index/i")],
     ),
     ("dynamodb", "Scan"): ({"TableName": "t", "Segment": 0, "TotalSegments": 1}, {}, [on("dynamodb:Scan")]),
+    ("dynamodb", "TransactWriteItems"): (
+        {"TransactItems": [{"Put": {"TableName": "t"}}, {"Delete": {"TableName": "t2"}}]},
+        {},
+        [on("dynamodb:PutItem"), on("dynamodb:DeleteItem", f"{TABLE}2")],
+    ),
     ("dynamodb", "UpdateTable"): (
         {"TableName": "t", "ReplicaUpdates": [{"Create": {"RegionName": "ap-northeast-1"}}]},
         {},
