@@ -15,6 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from infra.local.__main__ import RECORD_VARIABLE
 from infra.local.client import LocalAwsProcess
+from infra.local.engines.engines import JAVA_OPTIONS_VARIABLE
 from tests.infra.roles_in_use import unused
 from tests.one_migration_at_a_time import OneMigrationAtATime
 from tests.step_functions_local.report import summary
@@ -30,7 +31,9 @@ def local_aws() -> Iterator[LocalAwsProcess]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have every local AWS of a whole run write down what the functions needed to be allowed."""
+    """Make every local AWS cheap, and have those of a whole run write down what the functions needed to be allowed."""
+    # None of them lives long enough for the code that Java would compile a second time: it would take half of its CPU.
+    os.environ.setdefault(JAVA_OPTIONS_VARIABLE, "-XX:TieredStopAtLevel=1")
     if is_whole(config) and not hasattr(config, "workerinput"):
         folder = Path(tempfile.mkdtemp(prefix="tableferry-requirements-"))
         os.environ[RECORD_VARIABLE] = str(folder)

@@ -18,6 +18,8 @@ from infra.install import Engines
 READY_WITHIN_SECONDS = 60.0
 STOP_WITHIN_SECONDS = 5.0
 LAST_LINES = 40
+JAVA_OPTIONS_VARIABLE = "TABLEFERRY_JAVA_OPTIONS"
+"""In the environment: options of DynamoDB Local's JVM, besides our own. Java's own variables do not reach it."""
 
 # kinesis-local binds every interface, on fixed ports, and knows nothing of its parent. This runs before it: every
 # server is sent to a free port of 127.0.0.1, the plain one's port is reported, and the end of standard input ends it.
@@ -98,7 +100,7 @@ async def start_dynamodb(engines: Engines) -> Engine:
         "DynamoDB Local",
         [sys.executable, "-P", str(script), str(engines.libjvm), str(engines.dynamodb_local)],
         folder=engines.dynamodb_local,
-        environment={},
+        environment={"JAVA_TOOL_OPTIONS": os.environ.get(JAVA_OPTIONS_VARIABLE, "")},
     )
 
 
