@@ -46,7 +46,7 @@ wanted-settings:
 	@test -n "$(SETTINGS)" || { echo "which migration? copy infra/migration.example.yaml, fill it in, and give it as SETTINGS=FILE"; exit 2; }
 
 test: $(READY) ## run all tests
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 sfn-image: $(READY) ## build a container image of the embedded Step Functions, for where Amazon's can not be pulled
 	@$(BIN)/python -m tests.step_functions_local.build_image

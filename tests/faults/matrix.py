@@ -6,10 +6,10 @@ from functools import partial
 
 from tests.faults.faulty import Faulty, RuleJson
 from tests.faults.ordeal import Ordeal, callers
-from tests.faults.ordeals import BATCHES, QUICK, STEPS, at_step, short_pages, split_pages_shard, step_name
-from tests.workflow.running import Running
+from tests.faults.ordeals import BATCHES, STEPS, at_step, short_pages, split_pages_shard, step_name
+from tests.workflow.running import SHORT_TIMEOUTS, Running
 
-TIMEOUTS = {**QUICK, "ScanSegment": 6}
+TIMEOUTS = {**SHORT_TIMEOUTS, "ScanSegment": 6}
 ITEMS = 400
 SCANNER_TIMES, STREAM_TIMES = 2, 4
 """How often a worker is killed or timed out: the state machine waits longer between its tries than a mapping does."""

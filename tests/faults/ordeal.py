@@ -12,11 +12,10 @@ from infra.local.demo.comparer import Comparison
 from infra.local.demo.demo import judge
 from infra.local.demo.journal import Journal
 from infra.local.demo.scene import load_airports
-from infra.local.deploy import LOCAL_TIMEOUTS
 from tasks.aws.pointer import pointer_name
 from tests.faults.faulty import Faulty, RuleJson
 from tests.faults.redrive import redrive
-from tests.workflow.running import REGION, TOKYO, Ended, Running
+from tests.workflow.running import REGION, SHORT_TIMEOUTS, TOKYO, Ended, Running
 
 EXECUTIONS_MOST = 3
 WRITES_AT_TARGET = 20
@@ -96,7 +95,7 @@ def put_through(ordeal: Ordeal, aws: LocalAwsProcess, folder: Path) -> Outcome:
         seed=SEED,
         writers=4,
     )
-    running.deploy(ordeal.timeouts or LOCAL_TIMEOUTS)
+    running.deploy(ordeal.timeouts or SHORT_TIMEOUTS)
     faults = faulty.faults(migration.migration, ordeal.rules(running))
     with faults, Application(settings, aws.environment()) as application:
         ended = _run_to_its_end(running, ordeal, faulty)

@@ -4,9 +4,6 @@ from tests.faults.faulty import Faulty, RuleJson
 from tests.faults.ordeal import Ordeal, callers
 from tests.workflow.running import Running
 
-QUICK = {"WritePages": 6, "ReplicateChanges": 6}
-"""Time-outs in seconds: detaching waits for one of each."""
-
 BATCHES = ("BatchWriteItem", "BatchExecuteStatement", "kinesis.PutRecords", "BatchGetItem")
 
 
@@ -148,14 +145,14 @@ def split_pages_shard(running: Running) -> int:
 
 def everywhere() -> Ordeal:
     """Return the ordeal of faults by chance."""
-    return Ordeal(faults_everywhere, timeouts=QUICK, items=400)
+    return Ordeal(faults_everywhere, items=400)
 
 
 def killed() -> Ordeal:
     """Return the ordeal of kills: eight segments, so that each is killed about once."""
-    return Ordeal(kills_at_each_step, timeouts=QUICK, settings={"total_segments": 8})
+    return Ordeal(kills_at_each_step, settings={"total_segments": 8})
 
 
 def split_and_restarted(course: SplitAndRestart) -> Ordeal:
     """Return the ordeal of a split and two restarts."""
-    return Ordeal(course.rules, during=course.during, timeouts=QUICK, items=400)
+    return Ordeal(course.rules, during=course.during, items=400)

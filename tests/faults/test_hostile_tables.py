@@ -38,8 +38,6 @@ from tests.workflow.running import Ended, Running, side_by_side
 
 pytestmark = pytest.mark.engines
 
-SHORT_TIMEOUTS = {"WritePages": 8, "ReplicateChanges": 6}
-"""Detaching waits one time-out of these two, and these tables are small."""
 AT_ONCE = 3
 """Migrations side by side."""
 PAUSE_SECONDS = 0.6
@@ -95,7 +93,7 @@ def migrate(running: Running, owner: Owner, during: Callable[[str], object], **n
 
 
 def names_and_values(running: Running) -> Migrated:
-    running.deploy(SHORT_TIMEOUTS)
+    running.deploy()
     running.create_source(**table_of(**{HASH_NAME: "S", RANGE_NAME: "B"}))
     owner = Owner(running, (HASH_NAME, RANGE_NAME))
     # Each content comes once by a page alone; the look-alike keys get them by changes, one after another.
@@ -113,7 +111,7 @@ BURST_ITEMS = 15
 
 
 def large_items(running: Running) -> Migrated:
-    running.deploy(SHORT_TIMEOUTS)
+    running.deploy()
     running.create_source(**table_of(pk="S", sk="N"))
     chosen = random.Random(3)
     owner = Owner(running, ("pk", "sk"), lambda _: chosen.choice([{"n": {"N": "2"}}] * 9 + live_contents))
@@ -171,7 +169,7 @@ NO_VERSIONS: tuple[Item, ...] = (
 
 
 def versions(running: Running) -> Migrated:
-    running.deploy(SHORT_TIMEOUTS)
+    running.deploy()
     running.create_source(**table_of(n="N"))
     chosen, reached = random.Random(11), dict[str, int]()
 
@@ -198,7 +196,7 @@ EXPIRING_ITEMS, LASTING_ITEMS, MORE_SEGMENTS = 12, 6, 20
 
 
 def expiring(running: Running) -> Migrated:
-    running.deploy(SHORT_TIMEOUTS)
+    running.deploy()
     running.create_source(**table_of(pk="S"))
     owner = Owner(running, ("pk",))
     source = running.migration.source_table
@@ -234,7 +232,7 @@ def wrong(number: int) -> Item:
 
 
 def refused_by_the_target(running: Running) -> Migrated:
-    running.deploy(SHORT_TIMEOUTS)
+    running.deploy()
     running.create_source()
     running.create_table(
         running.migration.target_table,

@@ -9,7 +9,6 @@ import pytest
 from infra.local.client import LocalAwsProcess
 from tests.faults.faulty import Faulty
 from tests.faults.ordeal import callers
-from tests.faults.ordeals import QUICK
 from tests.workflow.running import Running
 
 pytestmark = pytest.mark.engines
@@ -83,7 +82,6 @@ def test_what_the_application_did_since_a_late_change_is_not_undone_when_its_bat
 ) -> None:
     running = Running(local_aws, quiet_seconds=8)
     running.create_source()
-    running.deploy(QUICK)
     for pk in ("rewritten", "deleted"):
         running.dynamodb.put_item(TableName=running.migration.source_table, Item=item(pk, "before"))
     late = LateWrites(running, Faulty(local_aws))

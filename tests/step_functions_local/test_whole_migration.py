@@ -22,8 +22,6 @@ pytestmark = pytest.mark.engines
 
 ITEMS = 60
 DELETED = 5
-QUICK = {"WritePages": 6, "ReplicateChanges": 6}
-"""Time-outs in seconds: detaching waits for one of each."""
 POLL_SECONDS = 2
 
 
@@ -115,7 +113,7 @@ def migrate(running: Running, operator: OperatorsSession) -> Migrated:
 
 def deploy_with(running: Running, engine: StepFunctionsLocal) -> None:
     """Deploy a migration whose machine runs on the engine; the function that lists executions asks the engine."""
-    deployed = running.deploy(QUICK)
+    deployed = running.deploy()
     holes = {f.hole: deployed.functions[f.state] for f in FUNCTIONS if f.driven_by == "state machine"}
     engine.client.create_state_machine(
         name=Names(running.migration.migration).state_machine,

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from infra.local.client import LocalAwsProcess
-from infra.local.deploy import LOCAL_TIMEOUTS, Deployment, deploy
+from infra.local.deploy import Deployment, deploy
 from tasks.core.migration import Migration
 
 REGION = "eu-west-1"
 TOKYO = "ap-northeast-1"
 ENDS_WITHIN_SECONDS = 600.0
+SHORT_TIMEOUTS = {"WritePages": 8, "ReplicateChanges": 6}
+"""Time-outs in seconds. Detaching waits one of each, and a rule is in force after one: these tables are small."""
 _NUMBERS = itertools.count(1)
 
 Event = dict[str, Any]
@@ -64,11 +66,11 @@ class Running:
         self.deployment: Deployment | None = None
         self._left: dict[str, set[str]] = {}
 
-    def deploy(self, timeouts: Mapping[str, int] = LOCAL_TIMEOUTS) -> Deployment:
+    def deploy(self, timeouts: Mapping[str, int] = SHORT_TIMEOUTS) -> Deployment:
         """Deploy it, with one shard for its pages.
 
         Args:
-            timeouts: seconds by state. Detaching waits one of them, so a test of little data may want short ones.
+            timeouts: seconds by state, of those that are not to have their own.
         """
         self.deployment = deploy(self.session, self.migration, shards=1, timeouts=timeouts)
         return self.deployment
