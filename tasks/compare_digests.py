@@ -55,24 +55,28 @@ def _compare_sums(plan: Plan, verify: Verification) -> Verification:
 
 def _compare_suspects(plan: Plan, verify: Verification, stream_arn: str, deadline: float) -> Verification:
     settled = digests.read_settled(plan.run, verify.id, "equal") | digests.read_settled(plan.run, verify.id, "followed")
-    drift = summed([])
+    drift, is_whole = summed([]), True
     for groups, differing in _iter_lots(plan, verify, deadline):
         keys = [key for key in differing if key_hash(key).hex() not in settled]
-        found = recheck.recheck(plan, verify.id, stream_arn, keys, deadline=deadline)
-        if found is None:
-            raise VerifyPending(
-                f"{len(settled)} keys that looked different are settled, and there are more; they are read again once "
-                "the replicator has passed them"
-            )
+        found, is_whole = recheck.recheck(plan, verify.id, stream_arn, keys, deadline=deadline)
         drift += found
-        if not found.total:
+        if not is_whole:
+            break
+        if not drift.total:
             digests.put_settled_groups(plan.run, verify.id, groups)
-    measure.add(DRIFT, drift.total)
+    if is_whole or drift.total:
+        measure.add(DRIFT, drift.total)
     if drift.total:
+        so_far = "" if is_whole else " (so far)"
         raise DriftFound(
-            f"{plan.source_table} and {plan.target_table} differ: {drift.in_words()}. Traffic stays where it is. "
-            "Look for rejects in the bucket and for the reason in the logs of WritePages and ReplicateChanges; "
-            "mend those keys, then redrive: they are read again"
+            f"{plan.source_table} and {plan.target_table} differ{so_far}: {drift.in_words()}. Traffic stays "
+            "where it is. Look for rejects in the bucket and for the reason in the logs of WritePages and "
+            "ReplicateChanges; mend those keys, then redrive: they are read again"
+        )
+    if not is_whole:
+        raise VerifyPending(
+            f"{len(settled)} keys that looked different are settled, and there are more; they are read again once "
+            "the replicator has passed them"
         )
     return Verification(
         id=verify.id,
@@ -86,7 +90,7 @@ def _compare_suspects(plan: Plan, verify: Verification, stream_arn: str, deadlin
 
 
 def _iter_lots(plan: Plan, verify: Verification, deadline: float) -> Iterator[tuple[list[int], list[Item]]]:
-    """Yield groups that are not settled, and the keys that differ in them; as many at a time as time and memory allow.
+    """Yield keys that differ, as many at a time as time and memory allow, and the groups that end with them.
 
     Keys are read again in lots, for each time the replicator has to pass a moment. But a lot is closed when half of the
     time is over: a call that only ever listed keys would settle nothing, and neither would the next.
@@ -95,9 +99,13 @@ def _iter_lots(plan: Plan, verify: Verification, deadline: float) -> Iterator[tu
     keys: list[Item] = []
     list_until = _half_way(deadline)
     for group in digests.read_unsettled_groups(plan.run, verify.id):
+        for key in _iter_differing(plan, verify, group):
+            keys.append(key)
+            if len(keys) >= KEYS_AT_ONCE:
+                yield groups, keys
+                groups, keys, list_until = [], [], _half_way(deadline)
         groups.append(group)
-        keys += _differing(plan, verify, group)
-        if len(keys) >= KEYS_AT_ONCE or time.monotonic() > list_until:
+        if time.monotonic() > list_until:
             yield groups, keys
             groups, keys, list_until = [], [], _half_way(deadline)
     yield groups, keys
@@ -108,7 +116,7 @@ def _half_way(deadline: float) -> float:
     return now + (deadline - now) / 2
 
 
-def _differing(plan: Plan, verify: Verification, group: int) -> Iterator[Item]:
+def _iter_differing(plan: Plan, verify: Verification, group: int) -> Iterator[Item]:
     """Yield the keys of a group whose hashes differ between the lists, or that only one list has; by hashes alone.
 
     Keys themselves would take six times the memory.

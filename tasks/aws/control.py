@@ -19,7 +19,7 @@ Every entry has `pk`, `sk` and `document`, a JSON text; a person can read it in 
 import functools
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -37,6 +37,9 @@ EXPIRY_ATTRIBUTE = "expires"
 CLAIM_ATTRIBUTE = "claim"
 KEPT_SECONDS = 90 * 24 * 3600
 """As long as Step Functions keeps an execution's history."""
+
+POSITION_DIGITS = 40
+"""A sequence number has at most so many (DynamoDB Streams API, StreamRecord)."""
 
 READS_AT_ONCE = 100
 """BatchGetItem takes no more."""
@@ -103,28 +106,41 @@ class ControlTable:
             }
         )
 
-    def put_request(
-        self, pk: str, sk: str, document: Document, *, marks: Mapping[str, str], condition: str
-    ) -> dict[str, Any]:
-        """Return a conditional put of one document, which expires, as PutItem and a transaction's Put take it.
+    def put_over(self, pk: str, sk: str, document: Document, *, mark: str, over: str | None) -> dict[str, Any]:
+        """Return a put of one document over exactly the one that was read, as PutItem and a transaction's Put take it.
 
         Args:
             pk: of the document.
             sk: of the document.
-            document: to write.
-            marks: attributes beside the document, texts that the condition can compare.
-            condition: with `#name` for what stands there of each of them, and `:name` for what is to be written.
+            document: to write; it expires.
+            mark: tells it from others of its place.
+            over: the mark of the one that was read, `None` for none.
         """
+        request = {"TableName": self._table, "Item": _item(pk, sk, document, expires=True) | {"mark": {"S": mark}}}
+        if over is None:
+            return {**request, "ConditionExpression": "attribute_not_exists(pk)"}
         return {
-            "TableName": self._table,
-            "Item": _item(pk, sk, document, expires=True) | {name: {"S": mark} for name, mark in marks.items()},
-            "ConditionExpression": condition,
-            "ExpressionAttributeNames": {f"#{name}": name for name in marks},
-            "ExpressionAttributeValues": {f":{name}": {"S": mark} for name, mark in marks.items()},
+            **request,
+            "ConditionExpression": "#mark = :over",
+            "ExpressionAttributeNames": {"#mark": "mark"},
+            "ExpressionAttributeValues": {":over": {"S": over}},
         }
 
+    def put_ahead(self, pk: str, sk: str, position: int, document: Document) -> bool:
+        """Write one document unless one of a later position is there, and say whether it was written."""
+        ahead = str(position).zfill(POSITION_DIGITS)  # padded, texts compare as numbers do
+        return self.put_if(
+            {
+                "TableName": self._table,
+                "Item": _item(pk, sk, document, expires=False) | {"position": {"S": ahead}},
+                "ConditionExpression": "attribute_not_exists(#position) OR #position <= :position",
+                "ExpressionAttributeNames": {"#position": "position"},
+                "ExpressionAttributeValues": {":position": {"S": ahead}},
+            }
+        )
+
     def put_if(self, request: dict[str, Any]) -> bool:
-        """Make a put of `put_request`, and say whether its condition held."""
+        """Make a conditional put, and say whether its condition held."""
         try:
             self._client.put_item(**request)
         except ClientError as error:

@@ -10,10 +10,12 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tasks.aws import clients, late_ledger, measure
+from tasks.aws.call import logger
 from tasks.aws.raw import raw_dynamodb
 from tasks.aws.rejects import Reject, put_rejects
 from tasks.aws.target import KEYS_AT_ONCE, Target, Transacted, read_items
 from tasks.core.backoff import delays
+from tasks.core.change import DealtWith
 from tasks.core.conflict import Change, LateChange, judge_late_change, last_per_key, late_condition
 from tasks.core.errors import WritesUnfinished
 from tasks.core.item import Item, canonical
@@ -48,7 +50,7 @@ class LateChanges:
             applied: each key's last change is added once the key is dealt with.
 
         Raises:
-            WritesUnfinished: a change was not taken at any try.
+            WritesUnfinished: a change was not taken at any try, or another call has dealt with its key meanwhile.
         """
         entries = late_ledger.read_entries(self.plan.run, changes)
         fresh = [
@@ -66,7 +68,15 @@ class LateChanges:
                 batch = merged[start : start + KEYS_AT_ONCE]
                 present = self._read(batch)
                 calls = [
-                    (change, threads.submit(self._apply_one, change, present.get(canonical(change.key))))
+                    (
+                        change,
+                        threads.submit(
+                            self._apply_one,
+                            change,
+                            present.get(canonical(change.key)),
+                            entries.get(late_ledger.name_of(change.key)),
+                        ),
+                    )
                     for change in batch
                 ]
                 applied += [change for change, call in calls if call.exception() is None]
@@ -76,18 +86,38 @@ class LateChanges:
     def _read(self, changes: Sequence[Change]) -> dict[bytes, Item]:
         return read_items(raw_dynamodb(), self.plan.target_table, [change.key for change in changes], self.plan.key)
 
-    def _apply_one(self, change: Change, present: Item | None) -> None:
-        entry = late_ledger.entry_of(self.plan.run, self.shard, change)
+    def _apply_one(self, change: Change, present: Item | None, entered: DealtWith | None) -> None:
+        entry = late_ledger.entry_of(self.plan.run, self.shard, change, over=entered)
         rejects = self._write(change, present, entry)
         if rejects is None:
             return
         if rejects:
+            # Another call may have dealt with the key since: then what stands there is not the application's.
+            if self._entered(change) != entered:
+                self._check_entered(change)
+                return
             put_rejects(f"{self.plan.run}/late/{change.sequence_number}", rejects)
         # Only now: an entry before the reject would let a crash forget it.
-        late_ledger.enter(entry)
+        if not late_ledger.enter(entry):
+            self._check_entered(change)
+
+    def _entered(self, change: Change) -> DealtWith | None:
+        return late_ledger.read_entries(self.plan.run, [change]).get(late_ledger.name_of(change.key))
+
+    def _check_entered(self, change: Change) -> None:
+        """Make sure that a change is dealt with whose entry could not be put.
+
+        Raises:
+            WritesUnfinished: it is not: what was read of its key is out of date.
+        """
+        entered = self._entered(change)
+        if entered is None or not entered.covers(change, self.shard):
+            raise WritesUnfinished(
+                "another call has dealt with a late change of the same key meanwhile; the batch comes again by itself"
+            )
 
     def _write(self, change: Change, present: Item | None, entry: dict[str, Any]) -> list[Reject] | None:
-        """Deal with a change; return what was rejected, `None` if it is entered already."""
+        """Deal with a change; return what was rejected, `None` if it is written and entered."""
         for delay in [0.0, *delays(random.random, tries=TRIES)]:
             time.sleep(delay)
             verdict = judge_late_change(change, present)
@@ -100,11 +130,15 @@ class LateChanges:
             call, body = _request(change, late_condition(change, present))
             try:
                 outcome = self.target.transact(call, body, entry)
-                if outcome in {Transacted.WRITTEN, Transacted.ENTERED_BEFORE}:
+                if outcome is Transacted.WRITTEN:
+                    return None
+                if outcome is Transacted.ENTERED_SINCE:
+                    self._check_entered(change)
                     return None
                 if outcome is Transacted.REFUSED:
                     # A table that is strongly consistent over Regions knows no transactions: the plain call has the
                     # last word, and its entry follows.
+                    logger.warning("%s refuses a transaction; its late change is written alone", self.plan.target_table)
                     refused = self.target.write_if(call, change.key, change.new, body)
                     measure.add(CHANGES_REJECTED, len(refused))
                     return refused

@@ -2,23 +2,18 @@
 
 A batch may come again after the application has moved. Judged by the target alone, an insert that was carried over and
 that the application has deleted since looks like one that never arrived. So a late change is written together with its
-entry here, and what has its entry is never judged again.
+entry here, and what has its entry is never judged again. An entry replaces exactly the one that was read before the
+target was: of two calls for one key, a call that was given up among them, one has to read again.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from tasks.aws.control import control
 from tasks.core.change import DealtWith
 from tasks.core.conflict import Change
 from tasks.core.digest import key_hash
 from tasks.core.item import Item
-
-_DIGITS: Final = 40
-"""A sequence number has at most so many (DynamoDB Streams API, StreamRecord); padded, texts compare as numbers do."""
-
-_IS_NEWER: Final = "attribute_not_exists(pk) OR #shard <> :shard OR #sequence < :sequence"
-"""As `DealtWith.covers` says it the other way round."""
 
 
 def read_entries(run: str, changes: Sequence[Change]) -> dict[str, DealtWith]:
@@ -32,17 +27,28 @@ def name_of(key: Item) -> str:
     return key_hash(key).hex()
 
 
-def entry_of(run: str, shard: str, change: Change) -> dict[str, Any]:
-    """Return the put that enters a change, for a transaction with its write; it fails if the change is entered."""
+def entry_of(run: str, shard: str, change: Change, *, over: DealtWith | None) -> dict[str, Any]:
+    """Return the put that enters a change, for a transaction with its write.
+
+    Args:
+        run: the migration's run.
+        shard: of the change.
+        change: to enter.
+        over: the entry that was read, `None` for none; where another one stands by now, the put fails.
+    """
     pk, sk = _place(run, change.key)
-    document = {"shard": shard, "sequence_number": change.sequence_number}
-    marks = {"shard": shard, "sequence": change.sequence_number.zfill(_DIGITS)}
-    return control().put_request(pk, sk, document, marks=marks, condition=_IS_NEWER)
+    new = DealtWith(shard, change.sequence_number)
+    document = {"shard": new.shard, "sequence_number": new.sequence_number}
+    return control().put_over(pk, sk, document, mark=_mark(new), over=None if over is None else _mark(over))
 
 
-def enter(entry: dict[str, Any]) -> None:
-    """Enter a change by itself: one that leaves the target as it is, or whose write is made."""
-    control().put_if(entry)
+def enter(entry: dict[str, Any]) -> bool:
+    """Enter a change by itself: one that leaves the target as it is, or whose write is made. Say whether it stands."""
+    return control().put_if(entry)
+
+
+def _mark(entry: DealtWith) -> str:
+    return f"{entry.shard}/{entry.sequence_number}"
 
 
 def _place(run: str, key: Item) -> tuple[str, str]:

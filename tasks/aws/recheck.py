@@ -17,7 +17,9 @@ KEYS_AT_ONCE = 200
 BETWEEN_LOOKS_SECONDS = 0.5
 
 
-def recheck(plan: Plan, verification: str, stream_arn: str, keys: Sequence[Item], *, deadline: float) -> Drift | None:
+def recheck(
+    plan: Plan, verification: str, stream_arn: str, keys: Sequence[Item], *, deadline: float
+) -> tuple[Drift, bool]:
     """Look at keys on both sides until each is settled, or proven to have drifted.
 
     One look: the source is read, then the tips of its stream; once the replicator has passed them, the target is read,
@@ -31,18 +33,18 @@ def recheck(plan: Plan, verification: str, stream_arn: str, keys: Sequence[Item]
         deadline: by `time.monotonic`.
 
     Returns:
-        What differs, or `None` if at the deadline some keys were still open.
+        What differs, and whether that is all: at the deadline some keys may still be open.
     """
     drifted: list[tuple[Difference, Item]] = []
     looks: dict[bytes, Looks] = {}
     open_keys = list({canonical(key): key for key in keys}.values())
     while open_keys:
         if time.monotonic() > deadline:
-            return None
+            break
         batch, later = open_keys[:KEYS_AT_ONCE], open_keys[KEYS_AT_ONCE:]
         before = read_items(raw_dynamodb(), plan.source_table, batch, plan.key)
         if not moments.await_passed(stream_arn, deadline=deadline):
-            return None
+            break
         target = read_items(raw_dynamodb(), plan.target_table, batch, plan.key)
         after = read_items(raw_dynamodb(), plan.source_table, batch, plan.key)
         found: dict[Finding, list[Item]] = {finding: [] for finding in Finding}
@@ -61,4 +63,4 @@ def recheck(plan: Plan, verification: str, stream_arn: str, keys: Sequence[Item]
         open_keys = later + found[Finding.OPEN]
         if found[Finding.OPEN] and not later:
             time.sleep(BETWEEN_LOOKS_SECONDS)
-    return summed(drifted)
+    return summed(drifted), not open_keys

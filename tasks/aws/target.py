@@ -65,8 +65,8 @@ class Transacted(StrEnum):
     """What became of a write that was to be made together with its entry in a ledger."""
 
     WRITTEN = "written"
-    ENTERED_BEFORE = "entered before"
-    """The ledger has it: an earlier call made it, and nothing is written."""
+    ENTERED_SINCE = "entered since"
+    """The ledger is no longer as it was read: another call was here, or this one's answer was lost."""
     CHANGED_SINCE = "changed since"
     """The write's condition does not hold."""
     NOT_NOW = "not now"
@@ -263,7 +263,7 @@ class Target:
     def _why_cancelled(self, error: ClientError) -> Transacted:
         of_write, of_entry = (str(reason.get("Code", "None")) for reason in error.response["CancellationReasons"])
         if of_entry == "ConditionalCheckFailed":
-            return Transacted.ENTERED_BEFORE
+            return Transacted.ENTERED_SINCE
         if of_write == "ConditionalCheckFailed":
             return Transacted.CHANGED_SINCE
         if of_write in REFUSED_CODES:

@@ -7,10 +7,14 @@ _PK = "watermarks"
 
 
 def put_watermark(watermark: Watermark) -> None:
-    """Record that everything up to here is applied. Called only after the last of it was."""
-    control().put(
+    """Record that everything up to here is applied. Called only after the last of it was.
+
+    A call that was given up and comes late does not set it back.
+    """
+    control().put_ahead(
         _PK,
         watermark.shard,
+        int(watermark.sequence_number),
         {
             "sequence_number": watermark.sequence_number,
             "changed_at": watermark.changed_at,

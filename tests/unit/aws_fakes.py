@@ -168,7 +168,7 @@ class FakeControl(ControlTable):
 
 _STATEMENT = re.compile(r"""INSERT INTO "([^"]+)" VALUE \{(.*)\}""", re.DOTALL)
 _NAME = re.compile(r"'((?:[^']|'')*)': \?(?:, )?")
-_CLAUSE = re.compile(r"(attribute_exists|attribute_not_exists)\((#?\w+)\)|(#\w+) (<>|<|=) (:\w+)")
+_CLAUSE = re.compile(r"(attribute_exists|attribute_not_exists)\((#?\w+)\)|(#\w+) (<=|<|=) (:\w+)")
 
 
 def is_met(request: dict[str, Any], present: Item | None) -> bool:
@@ -188,11 +188,12 @@ def _holds(clause: str, request: dict[str, Any], present: Item | None) -> bool:
     if matched[1]:
         return (value is not None) == (matched[1] == "attribute_exists")
     if value is None:
-        return matched[4] == "<>"
+        return False
     other = request["ExpressionAttributeValues"][matched[5]]
-    is_equal = canonical({"v": value}) == canonical({"v": other})
-    if matched[4] != "<":
-        return is_equal == (matched[4] == "=")
+    if canonical({"v": value}) == canonical({"v": other}):
+        return matched[4] != "<"
+    if matched[4] == "=":
+        return False
     if "S" in value and "S" in other:
         return str(value["S"]).encode() < str(other["S"]).encode()
     return "N" in value and "N" in other and Decimal(value["N"]) < Decimal(other["N"])

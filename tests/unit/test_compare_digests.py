@@ -165,7 +165,40 @@ def test_a_call_that_has_no_time_to_list_all_suspects_settles_what_it_has_listed
 def test_groups_with_drift_are_read_again_by_a_redrive_and_others_are_not(aws: FakeAws) -> None:
     list_suspects("source", item(1), item(2))
     aws.dynamodb.seed("source", item(1), item(2))
-    with pytest.raises(DriftFound, match="2 missing"):
-        compare()
+    for _ in range(2):
+        with pytest.raises(DriftFound, match="2 missing"):
+            compare()
     aws.dynamodb.seed("target", item(1), item(2))  # mended by hand
     assert (compare().verdict, digests.read_unsettled_groups(RUN, VERIFY)) == ("equal", [])
+
+
+def test_drift_that_is_found_before_the_time_is_over_is_told_and_not_looked_for_anew(
+    aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recheck, "KEYS_AT_ONCE", 1)
+    list_suspects("source", item(1), item(2))
+    aws.dynamodb.seed("source", item(1), item(2))
+    looks = iter(range(11))  # six of the one key, five of the other
+    monkeypatch.setattr(moments, "await_passed", lambda *_, **__: next(looks, None) is not None)
+    with pytest.raises(DriftFound, match=r"differ \(so far\): 1 missing"):
+        compare()
+    assert digests.read_unsettled_groups(RUN, VERIFY)
+
+
+def test_a_group_of_more_keys_than_fit_a_lot_is_settled_only_behind_its_last(
+    aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare_digests, "KEYS_AT_ONCE", 3)
+    monkeypatch.setattr(digests, "SUSPECT_GROUPS", 1)
+    items = [item(number, "a") for number in range(8)]
+    list_suspects("source", *items)
+    aws.dynamodb.seed("source", *items)
+    aws.dynamodb.seed("target", *items[:-1])
+    looks = iter(range(1))
+    monkeypatch.setattr(moments, "await_passed", lambda *_, **__: next(looks, None) is not None)
+    with pytest.raises(VerifyPending):
+        compare()
+    assert digests.read_unsettled_groups(RUN, VERIFY) == [0], "five of its keys were not looked at"
+    monkeypatch.setattr(moments, "await_passed", lambda *_, **__: True)
+    with pytest.raises(DriftFound, match="1 missing"):
+        compare()

@@ -1,5 +1,6 @@
 """The replicator: in order, up to the first failure; no watermark over a change that is not applied."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -491,11 +492,11 @@ def test_what_is_dealt_with_does_not_hide_the_next_change_of_its_key(fenced: Fak
     run(records[0])
 
     def fail(operation: str, request: dict[str, Any]) -> None:
-        if operation == "TransactWriteItems" and put_of(request) == item("a", 3):
+        if operation == "TransactWriteItems" and put_of(request) in (item("a", 3), item("b")):
             raise client_error("ProvisionedThroughputExceededException")
 
     fenced.dynamodb.before = fail
-    assert run(*records) == [{"itemIdentifier": "1"}], "behind it change 2 would be lost"
+    assert run(*records) == [{"itemIdentifier": "1"}], "from 3 on, change 2 would be lost"
     fenced.dynamodb.before = lambda *_: None
     run(*records)
     assert contents(fenced) == {"a": "3", "b": "x"}
@@ -527,6 +528,76 @@ def test_a_second_call_for_the_same_change_at_the_same_time_writes_it_once(fence
     assert run(put(1, "a", 5)) == []
     assert contents(fenced) == {}
     assert fenced.bucket.lines() == []
+
+
+def before_the_first(aws: FakeAws, operation: str, act: Callable[[], object]) -> None:
+    """Let something happen right before the first call of an operation."""
+
+    def before(called: str, _: object) -> None:
+        if called == operation:
+            aws.dynamodb.before = lambda *_: None
+            act()
+
+    aws.dynamodb.before = before
+
+
+def test_a_call_that_was_given_up_does_not_make_room_for_what_the_application_has_deleted(fenced: FakeAws) -> None:
+    first, second = put(1, "a", 1), change(2, "a", item("a", 1), item("a", 2))
+
+    def other_call_and_then_the_application() -> None:
+        run(first)
+        fenced.dynamodb.tables["target"].clear()
+
+    # The ledger is read, and then the target: in between the other call carries change 1 over.
+    before_the_first(fenced, "BatchGetItem", other_call_and_then_the_application)
+    assert run(first, second) == [{"itemIdentifier": "1"}], "what was read is out of date"
+    assert contents(fenced) == {}
+    assert run(first, second) == []
+    assert contents(fenced) == {}
+    assert [reject["item"] for reject in fenced.bucket.lines()] == [item("a", 2)]
+
+
+def test_a_call_that_was_given_up_does_not_undo_what_the_application_has_restored(fenced: FakeAws) -> None:
+    lose_watermarks(fenced)
+    run(put(1, "a", 1))
+    second = change(2, "a", item("a", 1), item("a", 2))
+
+    def other_call_and_then_the_application() -> None:
+        run(second)
+        fenced.dynamodb.seed("target", item("a", 1))
+
+    before_the_first(fenced, "BatchGetItem", other_call_and_then_the_application)
+    run(second)
+    assert contents(fenced) == {"a": "1"}
+
+
+def test_a_call_for_the_parent_shard_that_wakes_late_undoes_nothing_of_its_child(fenced: FakeAws) -> None:
+    child = event(change(7, "a", item("a", 1), None)) | {"shardId": "shard-2"}
+
+    def again_and_then_the_child() -> None:
+        run(put(900, "a", 1))
+        replicate_changes.handler(child, Context())
+
+    before_the_first(fenced, "TransactWriteItems", again_and_then_the_child)
+    run(put(900, "a", 1))
+    assert contents(fenced) == {}
+
+
+def test_what_another_call_has_carried_over_is_not_called_the_applications(fenced: FakeAws) -> None:
+    fenced.dynamodb.seed("target", item("a", 1))
+    first, second = change(1, "a", item("a", 1), item("a", 2)), change(2, "a", item("a", 2), item("a", 3))
+    before_the_first(fenced, "BatchGetItem", lambda: run(first, second))
+    run(first)
+    assert contents(fenced) == {"a": "3"}
+    assert fenced.bucket.lines() == []
+
+
+def test_a_watermark_is_not_set_back_by_a_call_that_was_given_up(aws: FakeAws) -> None:
+    before_the_first(aws, "BatchWriteItem", lambda: run(put(8, "a", 1), put(9, "b"), put(10, "c")))
+    run(put(8, "a", 1))
+    mark = watermark(aws)
+    assert mark is not None
+    assert mark["sequence_number"] == "10"
 
 
 @pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])

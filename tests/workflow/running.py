@@ -15,7 +15,7 @@ from tasks.core.migration import Migration
 
 REGION = "eu-west-1"
 TOKYO = "ap-northeast-1"
-ENDS_WITHIN_SECONDS = 600.0
+ENDS_WITHIN_SECONDS = 900.0
 SHORT_TIMEOUTS = {"WritePages": 8, "ReplicateChanges": 6}
 """Time-outs in seconds. Detaching waits one of each, and a rule is in force after one: these tables are small."""
 _NUMBERS = itertools.count(1)

@@ -14,7 +14,7 @@ from infra.local.client import LocalAwsProcess, environment
 from tests.workflow.running import REGION, Running
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
-WITHIN_SECONDS = 120.0
+WITHIN_SECONDS = 300.0
 NOBODY_LISTENS = "http://127.0.0.1:9"
 EXECUTION = f"arn:aws:states:{REGION}:123456789012:execution:tableferry-orders:first"
 
@@ -85,7 +85,8 @@ def test_a_cut_over_is_started_watched_denied_and_in_the_next_run_approved(local
         assert denied.returncode == 0
         watched, _ = watcher.communicate(timeout=WITHIN_SECONDS)
     assert watcher.returncode == 1
-    assert "\nAttachReplicator; State: waiting, " in watched
+    # It may be the first line: how far the execution is when one begins to watch is the machine's affair.
+    assert any(line.startswith("AttachReplicator; State: waiting, ") for line in watched.splitlines())
     assert watched.rstrip().rpartition("\n")[2].startswith("ApproveCutOver; ")
     assert "State: failed after " in watched
     assert running.pointer() is None
