@@ -97,6 +97,8 @@ class LateChanges:
                 self._check_entered(change)
                 return
             put_rejects(f"{self.plan.run}/late/{change.sequence_number}", rejects)
+            is_overruled = rejects[0].reason == OVERRULED
+            measure.add(CHANGES_OVERRULED if is_overruled else CHANGES_REJECTED)
         # Only now: an entry before the reject would let a crash forget it.
         if not late_ledger.enter(entry):
             self._check_entered(change)
@@ -125,7 +127,6 @@ class LateChanges:
             if verdict is LateChange.APPLIED or (verdict is LateChange.TARGET_WINS and change.is_expiry):
                 return []
             if verdict is LateChange.TARGET_WINS:
-                measure.add(CHANGES_OVERRULED)
                 return [Reject(change.key, change.new, OVERRULED)]
             call, body = _request(change, late_condition(change, present))
             try:
@@ -139,9 +140,7 @@ class LateChanges:
                     # A table that is strongly consistent over Regions knows no transactions: the plain call has the
                     # last word, and its entry follows.
                     logger.warning("%s refuses a transaction; its late change is written alone", self.plan.target_table)
-                    refused = self.target.write_if(call, change.key, change.new, body)
-                    measure.add(CHANGES_REJECTED, len(refused))
-                    return refused
+                    return self.target.write_if(call, change.key, change.new, body)
             except ClientError as error:
                 if clients.error_code(error) != "ConditionalCheckFailedException":
                     raise

@@ -1,8 +1,8 @@
 """Late changes that come again and again, while the application already writes to the target: each is made once."""
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -59,7 +59,8 @@ class LateWrites:
             self._wait_until_it_has_come_again()
         self.is_over = True
 
-    def _no_watermark(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def _no_watermark(self) -> Iterator[None]:
         rule = {
             "name": "no watermark",
             "action": "kill-before",
@@ -67,7 +68,21 @@ class LateWrites:
             "operation": "PutItem",
             "mentions": '"watermarks"',
         }
-        return self._faulty.faults("late", [rule])
+        before = self._watermarks()
+        with self._faulty.faults("late", [rule]):
+            yield
+        # Else the next change would wait behind a batch that never ends.
+        wait_for(lambda: self._watermarks() != before)
+
+    def _watermarks(self) -> list[str]:
+        assert self._running.deployment is not None
+        found = self._running.dynamodb.query(
+            TableName=self._running.deployment.control_table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": "watermarks"}},
+            ConsistentRead=True,
+        )
+        return [entry["document"]["S"] for entry in found["Items"]]
 
     def _wait_until_it_has_come_again(self) -> None:
         came = self._faulty.fired("late")["no watermark"]
