@@ -56,7 +56,7 @@ class LateChanges:
         fresh = [
             change
             for change in changes
-            if (entry := entries.get(late_ledger.name_of(change.key))) is None or not entry.covers(change, self.shard)
+            if not self._is_dealt_with(change, entries.get(late_ledger.name_of(change.key)))
         ]
         # Merged without what is dealt with: its images are no longer where the rest begins from.
         merged = last_per_key(fresh, self.plan.key)
@@ -103,6 +103,9 @@ class LateChanges:
         if not late_ledger.enter(entry):
             self._check_entered(change)
 
+    def _is_dealt_with(self, change: Change, entered: DealtWith | None) -> bool:
+        return entered is not None and entered.covers(change, self.shard)
+
     def _entered(self, change: Change) -> DealtWith | None:
         return late_ledger.read_entries(self.plan.run, [change]).get(late_ledger.name_of(change.key))
 
@@ -112,8 +115,7 @@ class LateChanges:
         Raises:
             WritesUnfinished: it is not: what was read of its key is out of date.
         """
-        entered = self._entered(change)
-        if entered is None or not entered.covers(change, self.shard):
+        if not self._is_dealt_with(change, self._entered(change)):
             raise WritesUnfinished(
                 "another call has dealt with a late change of the same key meanwhile; the batch comes again by itself"
             )

@@ -280,8 +280,8 @@ GUARDS = (
     Guard(
         without="a late change is judged again when it comes again",
         file="tasks/aws/late_changes.py",
-        text="is None or not entry.covers(change, self.shard)",
-        instead="is None or True",
+        text="if not self._is_dealt_with(change, entries.get(late_ledger.name_of(change.key)))",
+        instead="if True",
     ),
     Guard(
         without="a late change without its entry",
