@@ -14,7 +14,7 @@ import tarfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -41,8 +41,10 @@ def listening_addresses(pids: set[int]) -> set[str]:
     sockets: set[str] = set()
     for pid in pids:
         for number in Path(f"/proc/{pid}/fd").iterdir():
-            if found := re.fullmatch(r"socket:\[(\d+)\]", str(number.readlink())):
-                sockets.add(found[1])
+            # A process closes files between their listing and their reading; one that listens stays open.
+            with suppress(FileNotFoundError):
+                if found := re.fullmatch(r"socket:\[(\d+)\]", str(number.readlink())):
+                    sockets.add(found[1])
     addresses = set()
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
