@@ -418,6 +418,16 @@ def test_what_aws_refuses_is_refused(aws: LambdaInTests, settings: dict[str, Any
     assert error_code(caught) == code
 
 
+def test_a_damaged_package_does_not_pass_for_a_whole_one_when_it_comes_again(aws: LambdaInTests) -> None:
+    damaged = zip_of("def handler(event, context): return 'whole'").replace(b"whole", b"whale")
+    for _ in range(2):
+        with pytest.raises(ClientError) as caught:
+            aws.client.create_function(
+                FunctionName="f", Role="r", Handler="app.handler", Runtime="python3.12", Code={"ZipFile": damaged}
+            )
+        assert error_code(caught) == "InvalidParameterValueException"
+
+
 # Nothing stays behind
 
 

@@ -155,24 +155,39 @@ def with_settings(function: LambdaFunction, request: Mapping[str, Any]) -> Lambd
     return _revised(changed)
 
 
-def with_code(function: LambdaFunction, zip_bytes: bytes, folder: Path) -> LambdaFunction:
-    """Unzip the code into the folder and return the function with it, as a new revision.
+def with_code(function: LambdaFunction, zip_bytes: bytes, code_root: Path) -> LambdaFunction:
+    """Unzip the code and return the function with it, as a new revision.
+
+    Args:
+        function: The one before.
+        zip_bytes: The new code.
+        code_root: Where packages have a folder each.
 
     Raises:
         LambdaApiError: The bytes are no zip.
     """
-    # A half-written folder of a refused upload would otherwise mix with the next one.
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    digest = hashlib.sha256(zip_bytes)
+    # Functions with the same package share it: it is unzipped once, and compiled once by their workers.
+    folder = code_root / digest.hexdigest()
+    if not folder.exists():
+        _unzip(zip_bytes, folder)
+    code_sha256 = base64.b64encode(digest.digest()).decode()
+    return _revised(replace(function, code_folder=folder, code_sha256=code_sha256, code_bytes=len(zip_bytes)))
+
+
+def _unzip(zip_bytes: bytes, folder: Path) -> None:
+    # A half-written folder of a refused upload must not pass for the whole one.
+    partial = folder.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
     try:
         with zipfile.ZipFile(io.BytesIO(zip_bytes)) as archive:
-            archive.extractall(folder)
+            archive.extractall(partial)
     except zipfile.BadZipFile as error:
         raise invalid_value(
             "Could not unzip uploaded file. Please check your file, then try to upload again."
         ) from error
-    digest = base64.b64encode(hashlib.sha256(zip_bytes).digest()).decode()
-    return _revised(replace(function, code_folder=folder, code_sha256=digest, code_bytes=len(zip_bytes)))
+    partial.rename(folder)
 
 
 def _revised(function: LambdaFunction) -> LambdaFunction:

@@ -134,7 +134,7 @@ class LambdaHost:
                 "Runtime and Handler are mandatory parameters for functions created with deployment packages."
             )
         bare = LambdaFunction(name=name, region=region, account=self._account, handler="", runtime="", role="")
-        function = with_code(with_settings(bare, request), zip_bytes, self._new_code_folder(region, name))
+        function = with_code(with_settings(bare, request), zip_bytes, self._code_root / "code")
         self._functions[region, name] = _Registered(function, self._new_pool(function, None))
         return function
 
@@ -153,9 +153,7 @@ class LambdaHost:
     async def update_code(self, name: str, zip_bytes: bytes, *, region: str) -> LambdaFunction:
         """Give the function new code. What is under way finishes with the old."""
         registered = self._registered(name, region)
-        function = registered.function
-        folder = self._new_code_folder(function.region, function.name)
-        return await self._replace(registered, with_code(function, zip_bytes, folder))
+        return await self._replace(registered, with_code(registered.function, zip_bytes, self._code_root / "code"))
 
     async def update_configuration(self, name: str, request: Mapping[str, Any], *, region: str) -> LambdaFunction:
         """Change the function's settings. What is under way finishes with the old ones."""
@@ -306,9 +304,6 @@ class LambdaHost:
 
     def _worker_limit(self, reserved: int | None) -> int:
         return self._max_workers if reserved is None else max(1, min(reserved, self._max_workers))
-
-    def _new_code_folder(self, region: str, name: str) -> Path:
-        return self._code_root / region / name / uuid.uuid4().hex
 
     def _log_path(self, region: str, name: str) -> Path:
         folder = self._code_root / "logs" / region
