@@ -834,13 +834,16 @@ def test_a_mapping_tells_its_settings_and_is_found_by_stream_and_function(stream
 
 
 @pytest.mark.engines
-def test_a_mapping_cannot_be_changed_while_a_change_is_under_way(streams: Streams) -> None:
-    streams.open()
-    mapping = streams.map()
-    for call in (streams.aws.client.update_event_source_mapping, streams.aws.client.delete_event_source_mapping):
-        with pytest.raises(ClientError) as caught:
-            call(UUID=mapping)
-        assert error_code(caught) == "ResourceInUseException"
+def test_a_mapping_cannot_be_changed_while_a_change_is_under_way(tmp_path: Path, local_aws: LocalAwsProcess) -> None:
+    slow = replace(QUICK, change=600)  # it is under way until the test ends
+    with lambda_in_tests(tmp_path, endpoint_url=local_aws.endpoint_url, times=slow) as aws:
+        streams = Streams(aws, local_aws)
+        streams.open()
+        mapping = streams.map()
+        for call in (aws.client.update_event_source_mapping, aws.client.delete_event_source_mapping):
+            with pytest.raises(ClientError) as caught:
+                call(UUID=mapping)
+            assert error_code(caught) == "ResourceInUseException"
 
 
 @pytest.mark.engines
