@@ -72,7 +72,7 @@ def in_words(doing: str) -> Iterator[None]:
     except ClientError as error:
         raise Refused(f"{doing}: {_answer_in_words(error)}") from error
     except NoRegionError as error:
-        raise Refused(f"{doing}: no Region is set; give --region, or set AWS_REGION") from error
+        raise Refused(f"{doing}: no Region is set; give --region, or set AWS_DEFAULT_REGION") from error
     except ProfileNotFound as error:
         raise Refused(f"{doing}: {error}; correct AWS_PROFILE, or unset it") from error
     except _NO_CREDENTIALS as error:

@@ -122,10 +122,8 @@ def test_a_cut_over_is_started_watched_denied_and_in_the_next_run_approved(local
     assert "proven equal: 30 items at the source, 30 at the target" in approved.stdout
     again = workflow(aws, "approve", second)
     assert (again.returncode, "asks nothing now" in again.stderr) == (2, True)
-    watched = workflow(aws, "status", second, "--watch", "--every", "0.3").stdout
-    assert (
-        watched.rstrip().rpartition("\n")[2].startswith("Done: 30 items; inserted=30; rejected=0; State: done after ")
-    )
+    seen = workflow(aws, "status", second, "--watch", "--every", "0.3").stdout
+    assert seen.rstrip().rpartition("\n")[2].startswith("Done: 30 items; inserted=30; rejected=0; State: done after ")
     told = workflow(aws, "history", second)
     assert told.returncode == 0
     assert "\nDetachReplicator  done " in told.stdout
@@ -163,7 +161,9 @@ def test_what_is_not_there_is_refused_with_what_is(local_aws: LocalAwsProcess) -
     assert (lost.returncode, "ExecutionDoesNotExist" in lost.stderr) == (2, True)
     unset = {name: value for name, value in aws.items() if "REGION" not in name}
     nowhere = workflow(unset, "status")
-    assert (nowhere.returncode, "give --region, or set AWS_REGION" in nowhere.stderr) == (2, True)
+    assert (nowhere.returncode, "give --region, or set AWS_DEFAULT_REGION" in nowhere.stderr) == (2, True)
+    as_told = workflow({**unset, "AWS_DEFAULT_REGION": REGION}, "status", "--migration", "nowhere")
+    assert "is deployed in eu-west-1" in as_told.stderr
 
 
 @pytest.mark.parametrize(
