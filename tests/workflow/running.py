@@ -16,7 +16,7 @@ from tasks.core.migration import Migration
 REGION = "eu-west-1"
 TOKYO = "ap-northeast-1"
 ENDS_WITHIN_SECONDS = 900.0
-SHORT_TIMEOUTS = {"WritePages": 8, "ReplicateChanges": 6}
+SHORT_TIMEOUTS = {"WritePages": 8, "ReplicateChanges": 8}
 """Time-outs in seconds. Detaching waits one of each, and a rule is in force after one: these tables are small."""
 _NUMBERS = itertools.count(1)
 
