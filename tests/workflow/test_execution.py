@@ -181,7 +181,7 @@ def answered(code: str) -> ClientError:
     ("error", "words"),
     [
         (NoCredentialsError(), "no usable AWS credentials"),
-        (NoRegionError(), "give --region, or set AWS_REGION"),
+        (NoRegionError(), "give --region, or set AWS_DEFAULT_REGION"),
         (EndpointConnectionError(endpoint_url="https://states.eu-nowhere-1.amazonaws.com"), "Region's name right"),
         (answered("ExpiredTokenException"), "does not accept the credentials .* sign in again"),
         (answered("AccessDeniedException"), "have that permission granted"),
