@@ -43,7 +43,7 @@ class Ordeal:
     timeouts: Mapping[str, int] = field(default_factory=TIMEOUTS.copy)
     settings: Mapping[str, Any] | None = None
     items: int = 500
-    writes_per_second: float = 20
+    writes_per_second: float = 10
 
 
 @dataclass(frozen=True)

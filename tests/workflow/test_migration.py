@@ -120,7 +120,7 @@ def test_no_accepted_write_is_lost_and_no_deleted_item_comes_back(
         pointer=f"/tableferry/{migration.migration}/active-table",
         journal=str(journal_path),
         region=REGION,
-        writes_per_second=25,
+        writes_per_second=15,
         seed=7,
         writers=4,
     )
