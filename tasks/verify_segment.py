@@ -1,28 +1,38 @@
-"""Read one segment of source or target: sum its digests, or list its keys of unequal buckets.
+"""Read one segment of a table and keep what its items hash to; or compare a stretch of hashes of two tables.
 
-Reads: the table. Writes: under the page it began at, the digest of what it read, or the suspects of each page. Run
-again from the same cursor it replaces what it wrote, so nothing is counted twice.
+Done when: the slice is read to its end: hashes and their digest in the first pass; in the second, where digests were
+unequal, the keys that still differ at a look.
+
+Reads: a segment, or lists of hashes and the keys that differ in them. Writes: lists of hashes, or of keys, and then an
+entry that says from where to where they go. Run again from the same place it writes another such entry, and of the two
+the comparison takes one, so nothing is counted twice.
 """
 
 import json
-from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tasks.aws import digests, measure
-from tasks.aws.clients import passing_errors
-from tasks.aws.handler import Request, task
-from tasks.aws.raw import body_of, raw_dynamodb
+from tasks.aws.books import hash_lists
+from tasks.aws.books.books import open_books
+from tasks.aws.books.digests import Digests
+from tasks.aws.dynamodb.table_reads import scan_page
+from tasks.aws.prove.stretch import Comparison
+from tasks.aws.session import measure
+from tasks.aws.session.budget import Budget
+from tasks.aws.session.clients import translated_errors
+from tasks.aws.session.handler import Request, task
 from tasks.core import metrics
-from tasks.core.capacity import ASKED_FOR, capacity_of
-from tasks.core.digest import Digest, bucket_of, comparable, item_hash, key_hash
-from tasks.core.errors import AwsUnavailable
-from tasks.core.item import Item
-from tasks.core.plan import Plan
-from tasks.core.verification import VerifySlice
-
-BUDGET_SHARE = 0.5
+from tasks.core.errors import AwsUnavailable, TurnPending
+from tasks.core.model.capacity import capacity_of
+from tasks.core.model.item import Item
+from tasks.core.model.table_ref import TableRef
+from tasks.core.prove.digest import SOURCE, Digest, comparable, item_hash, key_hash, plan_sums
+from tasks.core.prove.hash_list import Writing
+from tasks.core.prove.passes import LIST_BYTES_MOST
+from tasks.core.prove.verification import Kept, VerifySlice
+from tasks.core.run.caps import Side
+from tasks.core.run.plan import Plan
 
 
 class VerifySegmentRequest(Request):
@@ -34,32 +44,52 @@ class VerifySegmentRequest(Request):
 
     @property
     def of_segment(self) -> int:
-        """The segment that is read, of one of the two tables."""
+        """The segment that is read, or the stretch that is compared."""
         return self.slice.segment
 
 
 @task(VerifySegmentRequest)
 def handler(request: VerifySegmentRequest, context: LambdaContext) -> VerifySlice:
     """Return how far the slice has come; the state machine comes back until its state is `done`."""
-    plan, begun, reached = request.plan, request.slice, request.slice
-    reserve = context.get_remaining_time_in_millis() * (1 - BUDGET_SHARE)
-    digest = Digest(plan.buckets)
-    unequal = digests.read_unequal_buckets(plan.run, request.verification) if request.stage == "suspects" else None
+    plan, begun = request.plan, request.slice
+    book = open_books(plan.run).digests(request.verification)
+    budget = Budget(context)
+    if request.stage == "digests":
+        return _read(book, plan, begun, budget)
+    comparison = Comparison(book, plan, source=plan.source, other=_table(plan, begun), begun=begun)
+    return comparison.go_on(budget.is_spent)
+
+
+def _table(plan: Plan, slice_: VerifySlice) -> TableRef:
+    """Return the table that a slice reads, or compares with the source."""
+    return plan.source if slice_.table == SOURCE else plan.target
+
+
+def _read(book: Digests, plan: Plan, begun: VerifySlice, budget: Budget) -> VerifySlice:
+    table, reached = _table(plan, begun), begun
+    digest, rows = Digest(plan_sums(plan.buckets)), Writing(plan.buckets)
+    lists: list[Kept] = []
+    side = Side.SOURCE_READS if begun.table == SOURCE else Side.TARGET_READS
+    turns = open_books(plan.run).turns(plan.caps, side, guess=plan.page_read_units)
     while reached.state != "done":
         try:
-            with passing_errors("verify_segment"):
-                items, cursor = _read_page(plan, reached)
+            with translated_errors("verify_segment"):
+                turn = turns.take(until=budget.turn_until(is_first=reached.pages == begun.pages))
+                if turn is None:
+                    break
+                items, cursor, took = _read_page(plan, table, reached)
+                turns.settle(turn, took)
         except AwsUnavailable:
             if reached.pages == begun.pages:
                 raise
             break  # the pages before it are counted: the next call begins here
-        if unequal is None:
-            for item in items:
-                digest.add(key_hash(plan.key.key_of(item)), item_hash(item))
-        else:
-            suspects = list(_iter_suspects(plan, items, unequal))
-            digests.put_suspects(plan.run, request.verification, reached.name, reached.pages, suspects)
-            measure.add(metrics.SUSPECTS, len(suspects))
+        for item in items:
+            key = table.key.key_of(item)
+            hashes = key_hash(key), item_hash(item)
+            digest.add(*hashes)
+            rows.add(*hashes, key)
+        if rows.bytes >= LIST_BYTES_MOST:
+            lists += _keep(book, begun, rows)
         measure.add(metrics.ITEMS_VERIFIED, len(items))
         measure.add(metrics.PROGRESS)
         reached = VerifySlice(
@@ -70,31 +100,24 @@ def handler(request: VerifySegmentRequest, context: LambdaContext) -> VerifySlic
             pages=reached.pages + 1,
             items=reached.items + len(items),
         )
-        if context.get_remaining_time_in_millis() < reserve:
+        if budget.is_spent():
             break
-    if unequal is None:
-        digests.put_digest(plan.run, request.verification, begun.name, begun.pages, digest)
+    if reached.state != "done" and reached.pages == begun.pages:
+        raise TurnPending(f"segment {reached.segment} of the {reached.table} had no turn yet: {turns.in_words()}")
+    lists += _keep(book, begun, rows)
+    book.put_reading(begun, reached, digest, lists)
     return reached
 
 
-def _read_page(plan: Plan, slice_: VerifySlice) -> tuple[list[Item], Item | None]:
-    request: dict[str, Any] = {
-        "TableName": plan.source_table if slice_.table == "source" else plan.target_table,
-        "Segment": slice_.segment,
-        "TotalSegments": plan.verify_segments,
-        **ASKED_FOR,
-    }
-    if slice_.cursor is not None:
-        request["ExclusiveStartKey"] = slice_.cursor
-    answer = json.loads(raw_dynamodb().call("Scan", body_of(request)))
-    measure.add(metrics.READ_UNITS, capacity_of(answer))
-    items = [shown for item in answer["Items"] if (shown := comparable(item, slice_.table)) is not None]
-    return items, answer.get("LastEvaluatedKey") or None
+def _keep(book: Digests, begun: VerifySlice, rows: Writing) -> list[Kept]:
+    body = rows.take()
+    return [hash_lists.put(f"{book.folder}/{begun.name}/{begun.place}", body)] if body else []
 
 
-def _iter_suspects(plan: Plan, items: list[Item], unequal: frozenset[int]) -> Iterator[tuple[int, Item, str]]:
-    for item in items:
-        key = plan.key.key_of(item)
-        bucket = bucket_of(key_hash(key), plan.buckets)
-        if bucket in unequal:
-            yield bucket, key, item_hash(item).hex()
+def _read_page(plan: Plan, table: TableRef, slice_: VerifySlice) -> tuple[list[Item], Item | None, float | None]:
+    page = scan_page(table, segment=slice_.segment, total_segments=plan.verify_segments, cursor=slice_.cursor)
+    answer = json.loads(page)
+    took = capacity_of(answer)
+    measure.add(metrics.READ_UNITS, took)
+    items = [shown for item in answer["Items"] if (shown := comparable(item, slice_.table, plan.shape)) is not None]
+    return items, answer.get("LastEvaluatedKey") or None, took

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from infra.local.__main__ import RECORD_VARIABLE
-from infra.local.client import LocalAwsProcess
-from infra.local.engines.engines import JAVA_OPTIONS_VARIABLE
+from infra.local.emulator.__main__ import RECORD_VARIABLE
+from infra.local.emulator.client import LocalAwsProcess
+from infra.local.emulator.engines.engines import JAVA_OPTIONS_VARIABLE
 from tests.infra.roles_in_use import unused
 from tests.one_migration_at_a_time import OneMigrationAtATime
 from tests.step_functions_local.report import summary

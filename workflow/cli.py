@@ -15,17 +15,18 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from tasks.core.errors import Refused
+from tasks.core.errors import TableferryError
+from tasks.core.run.course import course_of
+from tasks.core.run.phases import Standing
 from workflow import execution
-from workflow.history import parse_history
 from workflow.machine import Machine
 from workflow.map_runs import read_map_runs
-from workflow.phases import State
 from workflow.reading import read_status
-from workflow.refusals import in_words
+from workflow.refusals import CommandRefused, in_words
 from workflow.resume import go_on, look_ahead
 from workflow.status import Status, status_line
 from workflow.tables import history_view, prospect_view, status_view
+from workflow.throttle import IN_FORCE_SECONDS, apply, paused, throttled, unpaused
 
 EXIT_FAILED, EXIT_REFUSED = 1, 2
 SAY_AGAIN_SECONDS = 10.0
@@ -62,8 +63,10 @@ def start(
 ) -> None:
     """Start an execution: with the settings that are deployed, or with some of them overridden."""
     checked = execution.check_input(_text_of(execution_input))
+    execution.check_name(name)
     session = _session(region)
     machine = execution.find_machine(session, state_machine=state_machine, migration=migration, region=region)
+    execution.check_nothing_runs(session, machine)
     arn = execution.start(session, machine, checked, name)
     typer.echo(arn)
     typer.echo(f"Watch it: python -m workflow status {arn} --watch", err=True)
@@ -102,13 +105,13 @@ def history(
     """Print an execution's phases, and segments that did not end well."""
     session, arn = _named(execution_arn, state_machine, migration, region)
     events = execution.read_events(session, arn).all
-    map_runs = read_map_runs(session, arn, parse_history(events))
-    told = parse_history(events, map_runs.runs)
+    map_runs = read_map_runs(session, arn, course_of(events))
+    course = course_of(events, map_runs.runs)
     # Reasons are long: a terminal wraps them, a file or a pipe gets them whole.
     console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=1000)
     console.print(arn, style="bold", soft_wrap=True)
-    console.print(history_view(told))
-    raise typer.Exit(_exit_code(told.state))
+    console.print(history_view(course))
+    raise typer.Exit(_exit_code(course.state))
 
 
 @app.command()
@@ -126,6 +129,7 @@ def resume(
 ) -> None:
     """Go on with an execution that failed, was stopped or timed out: by a redrive where that is possible."""
     checked = execution.check_input(_text_of(overrides))
+    execution.check_name(name)
     session, arn = _named(execution_arn, state_machine, migration, region)
     prospect = look_ahead(session, arn, checked)
     Console(highlight=False, stderr=True, width=None if sys.stderr.isatty() else 200).print(prospect_view(prospect))
@@ -144,8 +148,10 @@ def approve(
 ) -> None:
     """Answer the question whether to cut over with yes."""
     session, arn = _named(execution_arn, state_machine, migration, region)
-    proof = execution.approve(session, arn)
+    proof, to_move = execution.approve(session, arn)
     typer.echo(f"approved the cut-over of {arn}")
+    for thing in to_move:
+        typer.echo(f"to be moved or made anew by its owner: {thing}")
     if proof is not None:
         typer.echo(
             f"proven {proof.verdict}: {proof.source_items} items at the source, {proof.target_items} at the target, "
@@ -167,11 +173,59 @@ def deny(
     typer.echo(f"denied the cut-over of {arn}; nothing was cut over, and changes are still replicated")
 
 
+@app.command()
+def throttle(
+    execution_arn: ExecutionArgument = None,
+    *,
+    read_units: Annotated[
+        str | None, typer.Option(metavar="N", help="Read units a second of either table, or none for no cap.")
+    ] = None,
+    write_units: Annotated[
+        str | None, typer.Option(metavar="N", help="Write units a second of the target, or none for no cap.")
+    ] = None,
+    state_machine: MachineOption = None,
+    migration: MigrationOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Cap what scan, proof and pages take while the migration runs; changes are replicated as fast as they come."""
+    change = throttled(read_units, write_units)
+    session, arn = _named(execution_arn, state_machine, migration, region)
+    now = apply(session, arn, change)
+    typer.echo(f"{now.in_words() or 'no cap'}; in force within {IN_FORCE_SECONDS} s")
+
+
+@app.command()
+def pause(
+    execution_arn: ExecutionArgument = None,
+    state_machine: MachineOption = None,
+    migration: MigrationOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Let scan, proof and pages rest; changes are still replicated, and the stream of pages keeps pages for days."""
+    session, arn = _named(execution_arn, state_machine, migration, region)
+    apply(session, arn, paused)
+    typer.echo(f"paused {arn}: scan, proof and pages rest within {IN_FORCE_SECONDS} s; changes are still replicated")
+    typer.echo("Let it go on: python -m workflow unpause", err=True)
+
+
+@app.command()
+def unpause(
+    execution_arn: ExecutionArgument = None,
+    state_machine: MachineOption = None,
+    migration: MigrationOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Let a paused migration go on, under the caps that it had."""
+    session, arn = _named(execution_arn, state_machine, migration, region)
+    now = apply(session, arn, unpaused)
+    typer.echo(f"{arn} goes on within {IN_FORCE_SECONDS} s{', ' + caps if (caps := now.in_words()) else ''}")
+
+
 def main() -> int:
     """Run the command line and return the exit code."""
     try:
         app(prog_name="python -m workflow")
-    except Refused as refused:
+    except (CommandRefused, TableferryError) as refused:  # the latter where what was read is not as it should be
         typer.echo(f"refused: {refused}", err=True)
         return EXIT_REFUSED
     return 0
@@ -183,7 +237,7 @@ def _named(
     """Return the session, and the ARN of the execution that is meant.
 
     Raises:
-        Refused: it can not be found.
+        CommandRefused: it cannot be found.
     """
     session = _session(region)
     if execution_arn is not None:
@@ -197,13 +251,13 @@ def _ask_whether_to_go_on(*, yes: bool) -> None:
     """Ask, unless that was answered beforehand.
 
     Raises:
-        Refused: the answer was no, or there was nobody to answer.
+        CommandRefused: the answer was no, or there was nobody to answer.
     """
     try:
         if not yes and not typer.confirm("Go on?", err=True):
-            raise Refused("nothing was started: the answer was no")
+            raise CommandRefused("nothing was started: the answer was no")
     except typer.Abort:
-        raise Refused("nothing was started: nobody answered; give --yes to go on without the question") from None
+        raise CommandRefused("nothing was started: nobody answered; give --yes to go on without the question") from None
 
 
 def _session(region: str | None) -> boto3.Session:
@@ -243,19 +297,19 @@ def _shown(console: Console) -> Iterator[Callable[[Status], None]]:
     yield show
 
 
-def _exit_code(state: State) -> int:
-    return EXIT_FAILED if state in {State.FAILED, State.TIMED_OUT, State.ABORTED} else 0
+def _exit_code(state: Standing) -> int:
+    return EXIT_FAILED if state in {Standing.FAILED, Standing.TIMED_OUT, Standing.ABORTED} else 0
 
 
 def _text_of(given: str) -> str:
     """Return the input itself, or that of the file it names.
 
     Raises:
-        Refused: the file can not be read.
+        CommandRefused: the file cannot be read.
     """
     if not given.startswith("@"):
         return given
     try:
         return Path(given[1:]).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise Refused(f"the input file {given[1:]!r} can not be read ({error}); correct its path") from None
+        raise CommandRefused(f"the input file {given[1:]!r} cannot be read ({error}); correct its path") from None

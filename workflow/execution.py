@@ -1,36 +1,50 @@
 """Executions of a migration's state machine: found, started, read and answered, all by boto3.
 
-It works on whatever the SDK is pointed at. Every error comes as `Refused`, in words.
+It works on whatever the SDK is pointed at. What AWS answers with an error comes as `CommandRefused`, in words.
 """
 
 import functools
 import json
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.config import Config
 
-from tasks.aws.control import ControlTable
-from tasks.aws.migration_record import read_approval
+from tasks.aws.books.books import Books
+from tasks.aws.books.control import ControlTable
+from tasks.aws.run.execution_history import EVENTS_AT_ONCE
 from tasks.core.errors import Refused
-from tasks.core.history import Event
-from tasks.core.migration import Migration
-from tasks.core.verification import Verification
-from workflow.history import parse_history
+from tasks.core.prove.verification import Verification
+from tasks.core.run.course import course_of
+from tasks.core.run.events import Event
+from tasks.core.run.migration import DEPLOYED_FIELDS, apply_overrides, overrides_in, parse_migration
+from tasks.core.run.phases import Course, Standing
+from tasks.core.run.plan import running_reason
 from workflow.machine import MACHINE_PREFIX, Machine
-from workflow.phases import History, State
-from workflow.refusals import in_words
+from workflow.refusals import CommandRefused, in_words
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_stepfunctions import SFNClient
 
 APPROVAL_STATE: Final = "ApproveCutOver"
-EVENTS_AT_ONCE = 1000
-"""GetExecutionHistory returns no more."""
+NAME_CHARACTERS_MOST = 80
+"""Of an execution's name."""
+_NEVER_IN_A_NAME = '<>{}[]?*"#%\\^|~`$&,;:/'
+"""Nor white space and control characters (Step Functions, API reference of StartExecution)."""
+_ODD_CHARACTER = re.compile(rf"[\s\x00-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff\U0010ffff{re.escape(_NEVER_IN_A_NAME)}]")
+
+_STAND_INS: Final[Mapping[str, Any]] = {
+    "migration": "x",
+    "source_table": "-" * 255,
+    "target_table": "." * 255,
+}
+"""For what only the deployment knows, and has to; nobody's tables are called so."""
 
 _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=5, read_timeout=30, max_pool_connections=4
@@ -57,7 +71,7 @@ def find_machine(
     """Return the state machine that is meant: by its ARN, by the migration's name, or the only one there is.
 
     Raises:
-        Refused: there is none, or more than one and no name.
+        CommandRefused: there is none, or more than one and no name.
     """
     if state_machine is not None:
         machine = Machine.of(state_machine)
@@ -74,34 +88,70 @@ def find_machine(
     named = [machine for machine in machines if migration is None or machine.migration == migration]
     if not named:
         what = "no migration" if migration is None else f"no migration {migration!r}"
-        raise Refused(
+        raise CommandRefused(
             f"{what} is deployed {where} (deployed there: {deployed}); give another --region or --migration, or deploy"
         )
     if len(named) > 1:
-        raise Refused(f"several migrations are deployed {where}: {deployed}; name one with --migration")
+        raise CommandRefused(f"several migrations are deployed {where}: {deployed}; name one with --migration")
     return named[0]
 
 
 def check_input(text: str) -> dict[str, Any]:
-    """Check an execution's input as far as that is possible without the deployed settings; Preflight checks the rest.
+    """Check an execution's input by Preflight's rules, as far as they need no table and no deployed settings.
+
+    Returns:
+        The input as it was given.
 
     Raises:
-        Refused: it is no JSON object, or has fields that no migration has.
+        CommandRefused: it is no JSON object, or has fields or values that no migration has; in Preflight's words.
     """
     try:
-        execution_input = json.loads(text)
+        execution_input = json.loads(text, object_pairs_hook=_each_field_once)
     except ValueError as error:
-        raise Refused(f"the input is no JSON ({error}); give an object, such as {{}}") from None
-    if not isinstance(execution_input, Mapping):
-        raise Refused(
-            "the input is JSON, but no object; give {} for the deployed settings, or an object of fields to override"
-        )
-    unknown = sorted(set(execution_input) - set(Migration.model_fields))
-    if unknown and set(execution_input) != {"Comment"}:
-        raise Refused(
-            f"unknown field {', '.join(map(repr, unknown))}; the fields are {', '.join(Migration.model_fields)}"
-        )
+        raise CommandRefused(f"the input is no JSON ({error}); give an object, such as {{}}") from None
+    given = overrides_in(execution_input) if isinstance(execution_input, dict) else {}
+    # What is fixed by the deployment is not known here, so it is taken for what was deployed.
+    fixed = {name: given[name] for name in DEPLOYED_FIELDS if name in given}
+    try:
+        apply_overrides(parse_migration({**_STAND_INS, **fixed}), execution_input)
+    except Refused as refusal:
+        raise CommandRefused(str(refusal)) from None
     return dict(execution_input)
+
+
+def _each_field_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object's fields; JSON itself would take the last of two with one name, and say nothing.
+
+    Raises:
+        CommandRefused: a field is given twice.
+    """
+    names = [name for name, _ in pairs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise CommandRefused(f"the input has {', '.join(map(repr, twice))} twice; keep one of them")
+    return dict(pairs)
+
+
+def check_name(name: str | None) -> None:
+    """Check an execution's name by the rules of Step Functions.
+
+    Raises:
+        CommandRefused: it would be taken for none.
+    """
+    if name is None:
+        return
+    odd = sorted(set(_ODD_CHARACTER.findall(name)))
+    if odd:
+        why = f"it has {', '.join(map(repr, odd))}"
+    elif not 1 <= len(name) <= NAME_CHARACTERS_MOST:
+        why = f"it has {len(name)} characters"
+    else:
+        return
+    raise CommandRefused(
+        f"{name!r} is no execution's name: {why}, and Step Functions takes 1 to {NAME_CHARACTERS_MOST} characters, no "
+        f"white space, no control character and none of {_NEVER_IN_A_NAME}; give a name of letters, digits, - and _, "
+        "or leave --name out"
+    )
 
 
 def start(session: boto3.Session, machine: Machine, execution_input: Mapping[str, Any], name: str | None = None) -> str:
@@ -117,7 +167,7 @@ def latest_execution(session: boto3.Session, machine: Machine) -> str:
     """Return the ARN of the running execution, or of the newest one.
 
     Raises:
-        Refused: there was none yet.
+        CommandRefused: there was none yet.
     """
     client = stepfunctions(session, machine.region)
     with in_words(f"listing the executions of {machine.name}"):
@@ -126,7 +176,7 @@ def latest_execution(session: boto3.Session, machine: Machine) -> str:
             running["executions"] or client.list_executions(stateMachineArn=machine.arn, maxResults=1)["executions"]
         )
     if not newest:
-        raise Refused(f"{machine.name} was never executed; start it: `python -m workflow start`")
+        raise CommandRefused(f"{machine.name} was never executed; start it: `python -m workflow start`")
     return newest[0]["executionArn"]
 
 
@@ -139,6 +189,17 @@ def running_executions(session: boto3.Session, machine: Machine) -> list[str]:
             for page in pages.paginate(stateMachineArn=machine.arn, statusFilter="RUNNING")
             for found in page["executions"]
         ]
+
+
+def check_nothing_runs(session: boto3.Session, machine: Machine) -> None:
+    """Make sure that no execution of the migration is under way, before one is started or redriven.
+
+    Raises:
+        CommandRefused: there is one; in Preflight's words.
+    """
+    running = running_executions(session, machine)
+    if running:
+        raise CommandRefused(running_reason(running))
 
 
 def read_events(session: boto3.Session, execution_arn: str, so_far: Events | None = None) -> Events:
@@ -179,47 +240,50 @@ def item_count(session: boto3.Session, region: str, table: str) -> int:
         return _dynamodb(session, region).describe_table(TableName=table)["Table"]["ItemCount"]
 
 
-def approve(session: boto3.Session, execution_arn: str) -> Verification | None:
-    """Answer the question whether to cut over with yes, and return the proof that it was asked with.
+def approve(session: boto3.Session, execution_arn: str) -> tuple[Verification | None, tuple[str, ...]]:
+    """Answer the question whether to cut over with yes.
+
+    Returns:
+        The proof that it was asked with, and what hangs on the source for its owner to move.
 
     Raises:
-        Refused: the execution does not ask, or it is another one that does.
+        CommandRefused: the execution does not ask, or it is another one that does.
     """
-    history = parse_history(read_events(session, execution_arn).all)
-    token = _approval_token(session, execution_arn, history)
+    course = course_of(read_events(session, execution_arn).all)
+    token = _approval_token(session, execution_arn, course)
     with in_words(f"approving the cut-over of execution {execution_arn}"):
         _stepfunctions_of(session, execution_arn).send_task_success(taskToken=token, output="{}")
-    return history.verification
+    return course.verification, () if course.plan is None else course.plan.to_move
 
 
 def deny(session: boto3.Session, execution_arn: str, reason: str) -> None:
     """Answer the question whether to cut over with no: the execution fails there, and a redrive asks again.
 
     Raises:
-        Refused: the execution does not ask, or it is another one that does.
+        CommandRefused: the execution does not ask, or it is another one that does.
     """
-    history = parse_history(read_events(session, execution_arn).all)
-    token = _approval_token(session, execution_arn, history)
+    course = course_of(read_events(session, execution_arn).all)
+    token = _approval_token(session, execution_arn, course)
     with in_words(f"denying the cut-over of execution {execution_arn}"):
         _stepfunctions_of(session, execution_arn).send_task_failure(
             taskToken=token, error="ApprovalDenied", cause=reason
         )
 
 
-def _approval_token(session: boto3.Session, execution_arn: str, history: History) -> str:
-    if history.state.is_over:
-        raise Refused(f"execution {execution_arn} is over ({history.state}): it asks nothing any more")
-    phase = history.phase
-    if phase is None or phase.name != APPROVAL_STATE or phase.state is not State.WAITING:
-        raise Refused(
+def _approval_token(session: boto3.Session, execution_arn: str, course: Course) -> str:
+    if course.state.is_over:
+        raise CommandRefused(f"execution {execution_arn} is over ({course.state}): it asks nothing any more")
+    phase = course.phase
+    if phase is None or phase.name != APPROVAL_STATE or phase.state is not Standing.WAITING:
+        raise CommandRefused(
             f"execution {execution_arn} asks nothing now: it is in {phase.name if phase else 'no state yet'}, and asks "
             f"in {APPROVAL_STATE}, once the proof is green; look at `python -m workflow status`"
         )
     machine = Machine.of_execution(execution_arn)
     with in_words(f"reading {machine.control_table}"):
-        asked = read_approval(control_table(session, machine))
+        asked = Books(control_table(session, machine), "").record.read_approval()
     if asked is None or asked[0] != execution_arn:
-        raise Refused(
+        raise CommandRefused(
             f"the question in {machine.control_table} is that of {asked[0] if asked else 'no execution'}, not of "
             f"{execution_arn}; answer that one, or redrive yours, which then asks again"
         )
@@ -233,9 +297,23 @@ def _stepfunctions_of(session: boto3.Session, execution_arn: str) -> "SFNClient"
 @functools.cache
 def stepfunctions(session: boto3.Session, region: str | None) -> "SFNClient":
     """Return the client of Step Functions in a Region, made once."""
-    return session.client("stepfunctions", region_name=region, config=_CONFIG)
+    with in_words("setting up the AWS SDK"), _settings_in_words():
+        return session.client("stepfunctions", region_name=region, config=_CONFIG)
 
 
 @functools.cache
 def _dynamodb(session: boto3.Session, region: str) -> "DynamoDBClient":
-    return session.client("dynamodb", region_name=region, config=_CONFIG)
+    with in_words("setting up the AWS SDK"), _settings_in_words():
+        return session.client("dynamodb", region_name=region, config=_CONFIG)
+
+
+@contextmanager
+def _settings_in_words() -> Iterator[None]:
+    """Turn what the SDK finds wrong with its own settings, which is a plain `ValueError` too, into `CommandRefused`."""
+    try:
+        yield
+    except ValueError as error:
+        raise CommandRefused(
+            f"setting up the AWS SDK: {error}; correct what it names among the SDK's settings: the endpoint's address "
+            "(with http:// or https:// before it), --region or AWS_DEFAULT_REGION, the file that AWS_CONFIG_FILE names"
+        ) from error

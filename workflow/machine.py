@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from tasks.core.errors import Refused
+from workflow.refusals import CommandRefused
 
 MACHINE_PREFIX = "tableferry-"
 _MACHINE_ARN = re.compile(r"arn:aws[\w-]*:states:(?P<region>[\w-]+):\d{12}:stateMachine:(?P<name>[\w-]+)")
@@ -49,16 +49,16 @@ class Machine:
         """Take a state machine's ARN.
 
         Raises:
-            Refused: it is none, or none of a migration.
+            CommandRefused: it is none, or none of a migration.
         """
         found = _MACHINE_ARN.fullmatch(arn)
         if found is None:
-            raise Refused(
+            raise CommandRefused(
                 f"{arn!r} is no state machine's ARN; it looks like "
                 "arn:aws:states:eu-west-1:123456789012:stateMachine:tableferry-orders"
             )
         if not found["name"].startswith(MACHINE_PREFIX):
-            raise Refused(
+            raise CommandRefused(
                 f"the state machine {found['name']} is not one of tableferry's, whose names begin with "
                 f"{MACHINE_PREFIX!r}; give the ARN of a migration's own"
             )
@@ -69,16 +69,16 @@ class Machine:
         """Take an execution's ARN and return its state machine.
 
         Raises:
-            Refused: it is none, or that of a Map's child, or none of a migration.
+            CommandRefused: it is none, or that of a Map's child, or none of a migration.
         """
         found = _EXECUTION_ARN.fullmatch(execution_arn)
         if found is None:
-            raise Refused(
+            raise CommandRefused(
                 f"{execution_arn!r} is no execution's ARN; it looks like "
                 "arn:aws:states:eu-west-1:123456789012:execution:tableferry-orders:2026-01-31"
             )
         if found["label"]:
-            raise Refused(
+            raise CommandRefused(
                 f"{execution_arn} is one child of the Map {found['label'][1:]}; "
                 "give the ARN of the execution that it belongs to"
             )

@@ -10,12 +10,12 @@ from itertools import islice
 
 import boto3
 
-from tasks.aws.execution_history import UNSUCCESSFUL, iter_children, iter_events
-from tasks.core.history import ENDS, Event
+from tasks.aws.run.execution_history import UNSUCCESSFUL, iter_children, iter_events
+from tasks.core.run.course import MapRun
+from tasks.core.run.events import ENDS, Event
+from tasks.core.run.phases import Course
 from workflow import execution
-from workflow.history import MapRun
 from workflow.machine import Machine
-from workflow.phases import History
 from workflow.refusals import in_words
 
 CHILDREN_MOST = 200
@@ -37,7 +37,7 @@ class MapRuns:
 def read_map_runs(
     session: boto3.Session,
     execution_arn: str,
-    history: History,
+    course: Course,
     *,
     statuses: Iterable[str] = UNSUCCESSFUL,
     known: MapRuns | None = None,
@@ -47,11 +47,11 @@ def read_map_runs(
     Args:
         session: of the SDK.
         execution_arn: which execution.
-        history: as its own events tell it.
+        course: as its own events show it.
         statuses: of the children whose histories are read.
         known: what an earlier call returned.
     """
-    arns = [arn for phase in history.phases for arn in phase.map_runs]
+    arns = [arn for phase in course.phases for arn in phase.map_runs]
     ended = dict(known.ended) if known else {}
     if not arns:
         return MapRuns()
@@ -61,11 +61,11 @@ def read_map_runs(
         with in_words(f"reading Map Run {arn}"):
             counts = client.describe_map_run(mapRunArn=arn)["itemCounts"]
             children = (child for status in statuses for child in iter_children(client, arn, statusFilter=status))
-            told = []
+            histories = []
             for child in islice(children, CHILDREN_MOST):
                 events = ended.get(child) or tuple(iter_events(client, child))
                 if events and events[-1]["type"] in ENDS:
                     ended[child] = events
-                told.append(events)
-        runs[arn] = MapRun(counts["succeeded"], tuple(told))
+                histories.append(events)
+        runs[arn] = MapRun(counts["succeeded"], tuple(histories))
     return MapRuns(runs, ended)

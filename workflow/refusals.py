@@ -1,4 +1,4 @@
-"""What boto3 raises, in words: what was being done, why it failed, and the way out."""
+"""Why a command is not carried out, in words: what was being done, why it failed, and the way out."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
-from tasks.core.errors import Refused
+from tasks.core.errors import AwsUnavailable
 
 _NO_CREDENTIALS = (
     NoCredentialsError,
@@ -53,36 +53,44 @@ _WAYS_OUT = {
     "is deployed in?",
     "StateMachineDoesNotExist": "copy its ARN from the console; Region and account must be right",
     "TaskDoesNotExist": "the question was answered meanwhile: look at `python -m workflow status`",
-    "TaskTimedOut": "the question was taken back after its time-out or an answer: look at `python -m workflow status`",
+    "TaskTimedOut": "the question was taken back after its timeout or an answer: look at `python -m workflow status`",
 }
+
+
+class CommandRefused(Exception):  # noqa: N818 — it reads as what it says, like the project's other errors
+    """A command is not carried out. The message says why, and what to do instead.
+
+    No function raises it and no state matches it: it is the command line's own. `Refused` is an execution's, and says
+    that nothing was changed.
+    """
 
 
 @contextmanager
 def in_words(doing: str) -> Iterator[None]:
-    """Turn errors of boto3 and of AWS into `Refused`.
+    """Turn errors of boto3 and of AWS, and tries that are used up, into `CommandRefused`.
 
     Args:
         doing: what is being done, as "reading execution …".
 
     Raises:
-        Refused: with the reason and the way out.
+        CommandRefused: with the reason and the way out.
     """
     try:
         yield
     except ClientError as error:
-        raise Refused(f"{doing}: {_answer_in_words(error)}") from error
+        raise CommandRefused(f"{doing}: {_answer_in_words(error)}") from error
     except NoRegionError as error:
-        raise Refused(f"{doing}: no Region is set; give --region, or set AWS_DEFAULT_REGION") from error
+        raise CommandRefused(f"{doing}: no Region is set; give --region, or set AWS_DEFAULT_REGION") from error
     except ProfileNotFound as error:
-        raise Refused(f"{doing}: {error}; correct AWS_PROFILE, or unset it") from error
+        raise CommandRefused(f"{doing}: {error}; correct AWS_PROFILE, or unset it") from error
     except _NO_CREDENTIALS as error:
-        raise Refused(
+        raise CommandRefused(
             f"{doing}: there are no usable AWS credentials ({error}); set AWS_PROFILE, or sign in again"
         ) from error
     except (ConnectionError, HTTPClientError) as error:
-        raise Refused(f"{doing}: {error}; is the Region's name right, and is the network there?") from error
-    except BotoCoreError as error:
-        raise Refused(f"{doing}: {error}") from error
+        raise CommandRefused(f"{doing}: {error}; is the Region's name right, and is the network there?") from error
+    except (BotoCoreError, AwsUnavailable) as error:
+        raise CommandRefused(f"{doing}: {error}") from error
 
 
 def _answer_in_words(error: ClientError) -> str:

@@ -1,16 +1,19 @@
-"""Where a migration stands: one reading of history and control table, and the one line that tells it everywhere."""
+"""Where a migration stands: one reading of history and control table, and the one line that says it everywhere."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from tasks.core.segment import Checkpoint
+from tasks.core.copy.segment import Checkpoint
+from tasks.core.run.caps import Throttle
+from tasks.core.run.course import failure_in_words
+from tasks.core.run.phases import BACKFILL, VERIFY, Course, Phase, Segment, Standing
 from workflow.execution import Events
-from workflow.history import message_of
 from workflow.map_runs import MapRuns
-from workflow.phases import History, Phase, State
 
-BACKFILL, DRAIN, VERIFY = "Backfill", "DrainBackfill", "Verify"
+DRAIN = "DrainBackfill"
+HELD_BACK = frozenset({BACKFILL, DRAIN, VERIFY, "CompareDigests"})
+"""Phases whose work is under caps."""
 
 RATE_SECONDS = 30.0
 """Rates are those of so long ago until now: segments note their progress in strides."""
@@ -19,7 +22,7 @@ _MINUTE, _HOUR = 60, 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class SegmentBooks:
     """What the control table has of one segment."""
 
     checkpoint: Checkpoint
@@ -40,7 +43,7 @@ class Books:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Sample:
     """What an earlier reading counted, for rates."""
 
     at: float
@@ -70,9 +73,8 @@ class Status:
     execution_arn: str
     read_at: float
     """Epoch seconds."""
-    history: History
+    course: Course
     total_segments: int = 0
-    segments_done: int = 0
     items: int = 0
     """Items of the source that are in Kinesis."""
     items_expected: int | None = None
@@ -82,12 +84,16 @@ class Status:
     receipts: int = 0
     """Page parts that are in the target."""
     backlog_pages: int | None = None
+    held: str = ""
+    """Why segments of the scan send nothing for now, with their number; nothing if none is held back."""
     inserted: int | None = None
     """Items that the writer put; of drained segments, as the next two."""
     present: int | None = None
     """Items whose key was taken: by a change, a tombstone, or an earlier delivery."""
     rejected: int | None = None
     """Items that the target refused; they are kept with the reason."""
+    throttle: Throttle | None = None
+    """Caps, or a pause, of what it reads and writes."""
     lag_seconds: float | None = None
     """How far the replicator was behind the source when it last applied changes."""
     items_per_second: float | None = None
@@ -95,32 +101,34 @@ class Status:
     """Until the phase under way is done, at its own rate."""
     events: Events = field(default_factory=Events, repr=False)
     map_runs: MapRuns = field(default_factory=MapRuns, repr=False)
-    books: Mapping[int, Books] = field(default_factory=dict, repr=False)
+    books: Mapping[int, SegmentBooks] = field(default_factory=dict, repr=False)
     """By segment."""
-    marks: tuple[Mark, ...] = field(default=(), repr=False)
+    samples: tuple[Sample, ...] = field(default=(), repr=False)
 
     @property
-    def state(self) -> State:
+    def state(self) -> Standing:
         """The execution's."""
-        return self.history.state
+        return self.course.state
 
     @property
     def phase(self) -> Phase | None:
         """The phase under way, or the last one."""
-        return self.history.phase
+        return self.course.phase
 
     @property
     def reason(self) -> str:
         """Why it waits, tries again, or failed; nothing if none of these."""
-        if self.state in {State.FAILED, State.TIMED_OUT, State.ABORTED}:
-            message = message_of(self.history.error, self.history.cause)
-            said = (
-                message
-                if not self.history.error or message == self.history.error
-                else f"{self.history.error}: {message}"
-            )
+        if self.state in {Standing.FAILED, Standing.TIMED_OUT, Standing.ABORTED}:
+            said = failure_in_words(self.course.error, self.course.cause)
             return said or (self.phase.reason if self.phase else "")
-        return self.phase.reason if self.phase else ""
+        reason = self.held or (self.phase.reason if self.phase else "")
+        return self.throttle.in_words() if self.throttle and self.is_paused else reason
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether an operator has paused what the phase under way does."""
+        is_held_back = self.phase is not None and self.phase.name in HELD_BACK and not self.state.is_over
+        return is_held_back and self.throttle is not None and self.throttle.is_paused
 
     @property
     def progress(self) -> Progress | None:
@@ -138,45 +146,79 @@ class Status:
 
     def seconds(self) -> float:
         """How long the execution took, or has taken so far."""
-        began = self.history.started_at
-        ended = self.history.ended_at or datetime.fromtimestamp(self.read_at, UTC)
+        began = self.course.started_at
+        ended = self.course.ended_at or datetime.fromtimestamp(self.read_at, UTC)
         return (ended - began).total_seconds() if began else 0.0
 
 
-def with_books(status: Status, books: Mapping[int, Books]) -> Status:
+def with_books(status: Status, books: Mapping[int, SegmentBooks]) -> Status:
     """Return the status with the sums of the segments' books."""
     checkpoints = [entry.checkpoint for entry in books.values()]
     backlogs = [entry.backlog for entry in books.values()]
     done = sum(checkpoint.state == "done" for checkpoint in checkpoints)
+    waiting = [checkpoint.waiting for checkpoint in checkpoints if checkpoint.waiting]
+    is_scanning = status.phase is not None and status.phase.name == BACKFILL
     items = sum(checkpoint.items for checkpoint in checkpoints)
     return replace(
         status,
         books=books,
-        segments_done=done,
         items=items,
         items_expected=items if done == status.total_segments else status.items_expected,
         pages=sum(checkpoint.records for checkpoint in checkpoints),
         receipts=sum(entry.receipts or 0 for entry in books.values()),
         backlog_pages=None if None in backlogs else sum(backlog or 0 for backlog in backlogs),
+        held=f"{len(waiting)} of the segments under way send nothing for now: {waiting[0]}"
+        if waiting and is_scanning
+        else "",
     )
 
 
-def with_rates(status: Status, marks: tuple[Mark, ...]) -> Status:
+def with_noted(course: Course, noted: Mapping[int, Checkpoint]) -> Course:
+    """Return the course with those segments of a distributed backfill whose children were not read.
+
+    Args:
+        course: of the execution.
+        noted: the control table's checkpoints, by segment.
+    """
+    phases = list(course.phases)
+    place = next((at for at in reversed(range(len(phases))) if phases[at].name == BACKFILL), None)
+    if place is None or not phases[place].map_runs:
+        return course
+    phase = phases[place]
+    known = {segment.reached.segment for segment in phase.segments if segment.reached is not None}
+    begun = Standing.ABORTED if phase.state.is_over else Standing.RUNNING
+    laid_out = () if course.document.segments is None else course.document.segments.checkpoints
+    places = {checkpoint.segment: place for place, checkpoint in enumerate(laid_out)}
+    others = [
+        Segment(
+            # A resume lays out only what was not done before it.
+            places.get(segment, len(places) + segment),
+            Standing.DONE if checkpoint.state == "done" else begun,
+            (checkpoint,),
+        )
+        for segment, checkpoint in noted.items()
+        if segment not in known
+    ]
+    phases[place] = replace(phase, segments=tuple(sorted((*phase.segments, *others), key=lambda one: one.index)))
+    return replace(course, phases=tuple(phases))
+
+
+def with_rates(status: Status, samples: tuple[Sample, ...]) -> Status:
     """Return the status with rates and the time that the phase under way still takes.
 
     Args:
         status: of now.
-        marks: of earlier readings, oldest first.
+        samples: of earlier readings, oldest first.
     """
-    now = Mark(status.read_at, status.items, status.receipts)
-    recent = tuple(mark for mark in marks if now.at - RATE_SECONDS <= mark.at < now.at)
-    status = replace(status, marks=(*recent, now))
+    now = Sample(status.read_at, status.items, status.receipts)
+    recent = tuple(sample for sample in samples if now.at - RATE_SECONDS <= sample.at < now.at)
+    status = replace(status, samples=(*recent, now))
     phase, progress = status.phase, status.progress
     if phase is None or phase.state.is_over or (progress is not None and progress.done == progress.total):
         return status
-    began = Mark(phase.entered_at.timestamp(), 0, 0)
+    began = Sample(phase.entered_at.timestamp(), 0, 0)
     if phase.name == BACKFILL:
-        plan = status.history.plan
+        plan = status.course.plan
         is_resumed = plan is not None and plan.resume_from is not None
         # What an earlier execution has sent says nothing of this one's pace.
         overall = None if is_resumed else _per_second(now.items, now.at - began.at)
@@ -204,7 +246,7 @@ def status_line(status: Status) -> str:
     For example `Backfill: 528000/752865 items 70.1%; rate=11830/s; backlog=3 pages; lag=0.4 s; State: running;
     ETA: 19s`.
     """
-    if status.state is State.DONE:
+    if status.state is Standing.DONE:
         parts = [f"Done: {status.items} items"]
     else:
         parts = [status.phase.name if status.phase else "Start"]
@@ -220,6 +262,8 @@ def status_line(status: Status) -> str:
             parts.append(f"{name}={count}")
     if status.lag_seconds is not None:
         parts.append(f"lag={status.lag_seconds:.1f} s")
+    if status.throttle and not status.is_paused and not status.state.is_over and status.throttle.in_words():
+        parts.append(status.throttle.in_words())
     parts.append(f"State: {_state_in_words(status)}")
     if status.eta_seconds is not None:
         parts.append(f"ETA: {duration(status.eta_seconds)}")
@@ -227,9 +271,13 @@ def status_line(status: Status) -> str:
 
 
 def _state_in_words(status: Status) -> str:
+    if status.is_paused:
+        return status.reason
     if status.state.is_over:
         said = f"{status.state} after {duration(status.seconds())}"
-    elif status.reason and status.state is State.RUNNING:
+    elif status.held:
+        said = str(Standing.WAITING)
+    elif status.reason and status.state is Standing.RUNNING:
         said = "retrying"
     else:
         said = str(status.state)

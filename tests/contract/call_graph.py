@@ -1,9 +1,11 @@
 """What each handler of `tasks/` may reach, read from the source: which functions, names and errors.
 
-The method, and its limits: a node is a function, a class or a constant of a module in `tasks`; an edge is any
-mention of another node's name, called or not, resolved through the module's own imports (`module.name`, `name`). A
-class is one node with all of its methods, so whoever mentions it reaches all of them. That errs on the side of too
-much. It would miss names made at run time (`getattr` with a text), of which `tasks/` has none; a test says so.
+The method, and its limits: a node is a function, a class, a method or a constant of a module in `tasks`; an edge is
+any mention of another node's name, called or not, resolved through the module's own imports (`module.name`, `name`).
+What an object's attribute is, the source alone does not say. So a method is reached once its class is, and anything
+that is reached mentions an attribute of its name; what Python or pydantic calls by itself is reached with the class.
+That errs on the side of too much. It would miss names made at run time (`getattr` with a text), of which `tasks/` has
+none; a test says so.
 """
 
 import ast
@@ -11,12 +13,15 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeGuard
 
 TASKS = Path(__file__).resolve().parents[2] / "tasks"
 ROOT = TASKS.parent
 
 Node = tuple[str, str]
-"""(module, top-level name)"""
+"""(module, top-level name), or (module, class.method)"""
+CALLED_BY_NAME = {"property", "classmethod", "staticmethod", "contextmanager", "cached_property"}
+"""Decorators of methods that nobody calls but by their name."""
 
 
 @dataclass
@@ -63,12 +68,29 @@ def _read(module: Module, known: set[str]) -> None:
                     module.modules[local] = full
                 else:
                     module.names[local] = (statement.module or "", alias.name)
-        elif isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        elif isinstance(statement, ast.FunctionDef):
             module.nodes.setdefault(statement.name, []).append(statement)
+        elif isinstance(statement, ast.ClassDef):
+            _read_class(module, statement)
         elif isinstance(statement, ast.Assign | ast.AnnAssign):
             for target in statement.targets if isinstance(statement, ast.Assign) else [statement.target]:
                 if isinstance(target, ast.Name):
                     module.nodes.setdefault(target.id, []).append(statement)
+
+
+def _read_class(module: Module, statement: ast.ClassDef) -> None:
+    methods = [member for member in statement.body if _is_called_by_name(member)]
+    rest = [member for member in statement.body if member not in methods] or [ast.Pass()]
+    shell = ast.ClassDef(statement.name, statement.bases, statement.keywords, rest, statement.decorator_list)
+    module.nodes.setdefault(statement.name, []).append(shell)
+    for method in methods:
+        module.nodes.setdefault(f"{statement.name}.{method.name}", []).append(method)
+
+
+def _is_called_by_name(member: ast.stmt) -> TypeGuard[ast.FunctionDef]:
+    if not isinstance(member, ast.FunctionDef) or member.name.startswith("__"):
+        return False
+    return all(ast.unparse(decorator) in CALLED_BY_NAME for decorator in member.decorator_list)
 
 
 def _mentions(module: Module, statement: ast.AST) -> Iterator[Node]:
@@ -87,17 +109,27 @@ def reached(task: str, entry: str = "handler") -> frozenset[Node]:
     """Return all nodes that a task's handler may reach."""
     waiting: list[Node] = [(f"tasks.{task}", entry)]
     found: set[Node] = set()
+    attributes: set[str] = set()
     while waiting:
-        node = waiting.pop()
-        if node in found:
-            continue
-        found.add(node)
-        module = modules()[node[0]]
-        if node[1] in module.names:  # imported again under this module's name
-            waiting.append(module.names[node[1]])
-        for statement in module.nodes.get(node[1], []):
-            waiting += _mentions(module, statement)
+        while waiting:
+            node = waiting.pop()
+            if node in found:
+                continue
+            found.add(node)
+            module = modules()[node[0]]
+            if node[1] in module.names:  # imported again under this module's name
+                waiting.append(module.names[node[1]])
+            for statement in module.nodes.get(node[1], []):
+                waiting += _mentions(module, statement)
+                attributes |= {inner.attr for inner in ast.walk(statement) if isinstance(inner, ast.Attribute)}
+        methods = [method for node in found for method in _methods(node) if method[1].rpartition(".")[2] in attributes]
+        waiting = [method for method in methods if method not in found]
     return frozenset(found)
+
+
+def _methods(node: Node) -> list[Node]:
+    module = modules()[node[0]]
+    return [(node[0], name) for name in module.nodes if name.startswith(f"{node[1]}.")]
 
 
 def statements_of(nodes: frozenset[Node]) -> Iterator[tuple[Node, ast.stmt]]:
@@ -118,11 +150,11 @@ def errors_raised(nodes: frozenset[Node]) -> set[str]:
 
 
 def environment_names(nodes: frozenset[Node]) -> set[str]:
-    """Return the names that these nodes read through `tasks.aws.deployment`."""
+    """Return the names that these nodes read through `tasks.aws.session.deployment`."""
     return {
         call.args[0].value
         for (module, _), statement in statements_of(nodes)
-        if module == "tasks.aws.deployment"
+        if module == "tasks.aws.session.deployment"
         for call in ast.walk(statement)
         if isinstance(call, ast.Call)
         and isinstance(call.func, ast.Name)

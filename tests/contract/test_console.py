@@ -11,13 +11,13 @@ import boto3
 import pytest
 from botocore import xform_name
 
-from infra.functions import FUNCTIONS
+from infra.aws.functions.registry import FUNCTIONS
+from infra.aws.settings import EXAMPLE, read_settings
 from infra.graph import waits_of
-from infra.settings import EXAMPLE, read_settings
 from tasks.core import errors
-from tasks.core.errors import Pending, Refused, TableferryError
-from tasks.core.migration import Migration, apply_overrides
-from tasks.core.verification import Verification
+from tasks.core.errors import Refused, TableferryError
+from tasks.core.prove.verification import Verification
+from tasks.core.run.migration import Migration, apply_overrides
 from tests.contract.call_graph import ROOT
 from workflow import execution
 from workflow.definition import iter_states, read_definition
@@ -36,9 +36,6 @@ NAMES = Names(DEPLOYED.migration)
 
 LITERAL_AT_LEAST = 15
 """Letters of its own that a message has; a text with fewer would fit anything."""
-ASKED_AGAIN = {name for name, kind in ERRORS.items() if issubclass(kind, Pending)} | {"TipOutOfReach"}
-STOP_NO_STATE = {"WritesUnfinished"}
-"""Raised in functions that streams drive."""
 
 
 def json_blocks() -> list[dict[str, Any]]:
@@ -137,17 +134,6 @@ def test_every_wait_is_in_the_table_with_what_the_console_shows_in_red() -> None
     assert told == {name: waits_of(state) for name, state in STATES.items() if waits_of(state)}
 
 
-def test_every_error_that_stops_an_execution_says_whether_to_redrive() -> None:
-    told = rows("error", "first", "then")
-    named = {name for error, _, _ in told for name in SPAN.findall(error)} - set(STATES)
-    assert {name for name in named if "." not in name} - {"ApprovalDenied"} <= set(ERRORS)
-    stops = set(ERRORS) - {"TableferryError", "Pending"} - ASKED_AGAIN - STOP_NO_STATE
-    assert stops <= named
-    for error, first, then in told:
-        assert first, error
-        assert re.search(r"redrive|a new execution|what its error asks for", then), error
-
-
 def test_every_arn_and_every_name_is_that_of_the_example() -> None:
     machine = f"stateMachine:{NAMES.state_machine}"
     for arn in re.findall(r"arn:aws:states:[\w:-]+", TEXT):
@@ -191,7 +177,6 @@ def test_the_outputs_have_the_fields_that_the_machine_selects() -> None:
 def test_the_question_waits_as_long_as_is_told() -> None:
     days = STATES["ApproveCutOver"]["TimeoutSeconds"] // 86_400
     assert f"the question waits {days} days" in TEXT
-    assert f"nobody answered for {days} days" in TEXT
     assert STATES["ApproveCutOver"]["Parameters"]["Payload"]["task_token.$"] == "$$.Task.Token"
 
 

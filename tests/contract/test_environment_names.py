@@ -5,7 +5,8 @@ import typing
 
 import pytest
 
-from infra.functions import FUNCTIONS, Function, Name
+from infra.aws.functions.function import Function, Name
+from infra.aws.functions.registry import FUNCTIONS
 from tests.contract.call_graph import environment_names, modules, reached
 
 BY_STATE = pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: str(function.state))
@@ -17,7 +18,9 @@ def test_no_function_asks_for_a_name_that_it_was_not_given_or_holds_one_it_never
 
 
 def test_the_names_are_those_that_the_deployment_module_reads() -> None:
-    everything = frozenset(("tasks.aws.deployment", name) for name in modules()["tasks.aws.deployment"].nodes)
+    everything = frozenset(
+        ("tasks.aws.session.deployment", name) for name in modules()["tasks.aws.session.deployment"].nodes
+    )
     assert environment_names(everything) == set(typing.get_args(Name))
 
 
@@ -28,10 +31,10 @@ def test_nothing_reads_the_environment_past_the_deployment_module() -> None:
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
     }
-    assert readers == {("tasks.aws.deployment", "os.environ"), ("tasks.aws.clients", "os.environ")}
+    assert readers == {("tasks.aws.session.deployment", "os.environ"), ("tasks.aws.session.clients", "os.environ")}
     (variable,) = {
         node.slice.value
-        for node in ast.walk(modules()["tasks.aws.clients"].tree)
+        for node in ast.walk(modules()["tasks.aws.session.clients"].tree)
         if isinstance(node, ast.Subscript)
         and isinstance(node.slice, ast.Constant)
         and ast.unparse(node.value) == "os.environ"
@@ -53,4 +56,4 @@ def test_no_name_is_made_at_run_time_where_this_method_could_not_see_it() -> Non
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Name) and node.id == "getattr"
     }
-    assert with_getattr <= {"tasks.core.migration"}, "where it reads fields of the model by their names"
+    assert with_getattr <= {"tasks.core.run.migration"}, "where it reads fields of the model by their names"

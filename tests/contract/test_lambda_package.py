@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.functions import FUNCTIONS
-from infra.local.deploy import zip_tasks
+from infra.aws.functions.registry import FUNCTIONS
+from infra.local.rehearsal.deploy import zip_tasks
 
 ROOT = Path(__file__).resolve().parents[2]
 

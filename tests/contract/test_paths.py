@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from infra.functions import function_of
-from tasks.aws.handler import Request
-from tasks.core.segment import Checkpoint
-from tasks.core.verification import Verification, VerifySlice
+from infra.aws.functions.registry import function_of
+from tasks.aws.session.handler import Request
+from tasks.core.copy.segment import Checkpoint
+from tasks.core.prove.verification import Verification, VerifySlice
 from tests.contract.call_graph import ROOT, modules
 from tests.one_migration_at_a_time import UNDER_LOAD
 from workflow.definition import read_definition
@@ -195,7 +195,7 @@ def test_a_payload_that_a_task_would_refuse_would_be_noticed() -> None:
     with pytest.raises(AssertionError):
         check_payload("DrainChanges", {"plan": Request.model_fields["plan"].annotation, "stream_arn": ANY})
     with pytest.raises(AssertionError):
-        check_payload("FenceSource", {"plan": ANY})
+        check_payload("ProtectTarget", {"plan": ANY})
 
 
 def test_every_task_parses_its_payload_by_a_model_that_refuses_unknown_fields() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.functions import FUNCTIONS
+from infra.aws.functions.registry import FUNCTIONS
 from workflow.definition import (
     DEFINITION_FILE,
     INLINE_CONCURRENCY,
@@ -20,7 +20,7 @@ from workflow.definition import (
 ARNS = {
     function.hole: f"arn:aws:lambda:eu-central-1:123456789012:function:{function.function_name('m')}"
     for function in FUNCTIONS
-    if function.driven_by == "state machine"
+    if function.is_state
 }
 ENGINES = pytest.mark.parametrize("engine", list(Engine))
 

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
-from infra.functions import function_of
+from infra.aws.functions.registry import function_of
+from infra.aws.permissions import grants_of
+from tasks.aws.session.budget import RESERVE_OF_A_TURN_SECONDS
 from tasks.core import errors
 from tasks.core.errors import Pending, TableferryError
 from tests.contract.call_graph import errors_raised, modules, reached
+from tests.infra.synthesized import example
 from workflow.definition import iter_states, read_definition
 
 STATES = dict(iter_states(read_definition()))
@@ -20,6 +23,10 @@ PENDING = {name for name, found in CLASSES.items() if issubclass(found, Pending)
 AWS_PREFIXES = ("Lambda.", "States.", "Sandbox.", "Runtime.")
 PASSING = PENDING | {"AwsUnavailable", "TipOutOfReach", "PutRecordsIncomplete", "WritesUnfinished"}
 """What the same call may well not meet again."""
+
+FROM_PASSING_ERRORS = {"AwsUnavailable", "QuotaReached"}
+"""Every handler may meet these; `tasks.aws.session.handler.task` makes them of AWS's own."""
+CHANGES_A_TABLE = {"dynamodb:CreateTable", "dynamodb:UpdateTable", "dynamodb:UpdateTimeToLive"}
 
 BY_STATE = pytest.mark.parametrize("name", sorted(TASK_STATES))
 
@@ -41,7 +48,7 @@ def test_no_retry_waits_for_an_error_that_does_not_exist(name: str) -> None:
 @BY_STATE
 def test_no_retry_waits_for_an_error_that_its_own_function_never_raises(name: str) -> None:
     own = {error for error in retried(TASK_STATES[name]) if error in CLASSES}
-    assert own <= raised_by(name) | {"AwsUnavailable"}, "AwsUnavailable comes from `passing_errors`"
+    assert own <= raised_by(name) | FROM_PASSING_ERRORS
 
 
 def test_no_reason_to_wait_is_a_failure_everywhere() -> None:
@@ -62,15 +69,7 @@ def test_the_call_graph_sees_the_errors_of_modules_far_from_the_handler() -> Non
 
 @BY_STATE
 def test_a_refusal_or_drift_is_never_retried_into_silence(name: str) -> None:
-    final = {
-        "Refused",
-        "DriftFound",
-        "BackfillIncomplete",
-        "TableferryError",
-        "Pending",
-        "States.ALL",
-        "States.TaskFailed",
-    }
+    final = {*CLASSES, "States.ALL", "States.TaskFailed"} - PASSING - {"QuotaReached"}
     assert not final & set(retried(TASK_STATES[name]))
 
 
@@ -88,11 +87,24 @@ def test_a_throttled_lambda_never_ends_a_migration(name: str) -> None:
 
 
 @BY_STATE
+def test_a_quota_is_waited_for_where_tables_are_changed_and_never_for_hours(name: str) -> None:
+    allowed = {action for grant in grants_of(function_of(name), example()) for action in grant.actions}
+    retriers = [found for found in TASK_STATES[name].get("Retry", []) if "QuotaReached" in found["ErrorEquals"]]
+    assert bool(retriers) == bool(allowed & CHANGES_A_TABLE)
+    for retrier in retriers:
+        waits = [
+            min(retrier["IntervalSeconds"] * retrier["BackoffRate"] ** tried, retrier["MaxDelaySeconds"])
+            for tried in range(retrier["MaxAttempts"])
+        ]
+        assert 20 * 60 < sum(waits) < 40 * 60, "its message says half an hour"
+
+
+@BY_STATE
 def test_a_killed_or_timed_out_worker_never_ends_a_migration(name: str) -> None:
-    if TASK_STATES[name]["Resource"].endswith(".waitForTaskToken"):
-        assert "States.Timeout" not in retried(TASK_STATES[name]), "a person's time is over once"
-        return
-    assert {"Sandbox.Timedout", "Runtime.ExitError", "States.Timeout"} <= set(retried(TASK_STATES[name]))
+    died = {"Sandbox.Timedout", "Runtime.ExitError", "Runtime.OutOfMemory", "Lambda.Unknown"}
+    assert died <= set(retried(TASK_STATES[name]))
+    waits_for_a_person = TASK_STATES[name]["Resource"].endswith(".waitForTaskToken")
+    assert ("States.Timeout" in retried(TASK_STATES[name])) != waits_for_a_person, "a person's time is over once"
 
 
 @BY_STATE
@@ -109,7 +121,17 @@ def test_a_wait_of_days_neither_gives_up_nor_fills_the_history(name: str) -> Non
         if PENDING & set(retrier["ErrorEquals"]):
             assert len(retrier["ErrorEquals"]) == 1, "waits of another kind do not use up its attempts"
             assert retrier["MaxAttempts"] == 99_999, "the most that the language takes"
-            assert retrier["MaxDelaySeconds"] >= 30
+            least = 4 if retrier["ErrorEquals"] == ["TurnPending"] else 30
+            assert retrier["MaxDelaySeconds"] >= least
+
+
+def test_a_pause_of_weeks_does_not_fill_a_segments_history() -> None:
+    """A segment waits for its turn within its call, and a call leaves three events: scheduled, started, failed."""
+    paused = [name for name, state in TASK_STATES.items() if "TurnPending" in retried(state)]
+    assert paused == ["ScanSegment", "VerifySegment"]
+    for name in paused:
+        waits_seconds = function_of(name).timeout_seconds - RESERVE_OF_A_TURN_SECONDS
+        assert 3 * 14 * 24 * 3600 / waits_seconds < 25_000 * 0.6, "of two weeks"
 
 
 def test_a_retry_never_stands_on_a_map_where_it_would_run_every_iteration_again() -> None:

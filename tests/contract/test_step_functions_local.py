@@ -23,13 +23,13 @@ from typing import Any
 
 import pytest
 
-from infra.functions import FUNCTIONS
+from infra.aws.functions.registry import FUNCTIONS
 from workflow.definition import Engine, iter_states, render
 
 ARNS = {
     function.hole: f"arn:aws:lambda:eu-west-1:123456789012:function:{function.function_name('m')}"
     for function in FUNCTIONS
-    if function.driven_by == "state machine"
+    if function.is_state
 }
 DEFINITION = render(Engine.STEP_FUNCTIONS_LOCAL, ARNS)
 

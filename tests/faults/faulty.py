@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
-from infra.local.client import LocalAwsProcess
-from infra.local.faults.injection import FAULTS_PATH, RESTART_PATH
+from infra.local.emulator.client import LocalAwsProcess
+from infra.local.emulator.faults.injection import FAULTS_PATH, RESTART_PATH
 
 RuleJson = Mapping[str, Any]
 

@@ -36,8 +36,25 @@ TEXTS = (
     "\u00e9",
     "\u2028\ufeff\uffff\U0001f600",
     "".join(map(chr, range(32))) + "\x7f",
+    "half of a pair \ud83d",
+    "\ude00\ud83d",
 )
-LOOK_ALIKES = ("\u00e9", "e\u0301", "\u00c9", "E\u0301", "e", "E", " e", "e ", "\ufb01", "fi", "Fi", "e\x00", "\uff45")
+LOOK_ALIKES = (
+    "\u00e9",
+    "e\u0301",
+    "\u00c9",
+    "E\u0301",
+    "e",
+    "E",
+    " e",
+    "e ",
+    "\ufb01",
+    "fi",
+    "Fi",
+    "e\x00",
+    "\uff45",
+    "e\ud83d",
+)
 """Keys that are equal once somebody normalises, folds case or strips."""
 LONGEST_KEYS = ("\x01" * 2048, "\u0436" * 1024, "\\" * 2047 + '"')
 """2,048 bytes each; JSON makes up to six of one."""
@@ -63,6 +80,7 @@ NAMES = (
     ":v",
     "}, {",
     "\U0001f600",
+    "half\ud83d",
     "\u00e9",
     "e\u0301",
     "select",

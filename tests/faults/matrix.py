@@ -93,7 +93,7 @@ def rows() -> Iterator[Row]:
         times = SCANNER_TIMES if step[0] == "ScanSegment" else STREAM_TIMES
         for kill in ("kill-before", "kill-after"):
             yield _row_at_step(kill, step, every=2, most=times)
-        yield _row_at_step("hang", step, "time-out", every=2, most=times // 2)
+        yield _row_at_step("hang", step, "timeout", every=2, most=times // 2)
         for action in ("reset", "lose-answer"):
             yield _row_at_step(action, step, every=2)
     for call in CALLS:
@@ -105,14 +105,14 @@ def rows() -> Iterator[Row]:
         yield _row_of_all_functions("refuse-some", batch, every=2)
         yield _row_of_all_functions("refuse-some", batch, every=2, members=20)
     yield from _rows_of_streams()
-    for state in ("PlanSegments", "DrainBackfill", "FenceSource", "CutOver"):
+    for state in ("PlanSegments", "DrainBackfill", "ProtectTarget", "CutOver"):
         yield _row_of_a_moment(f"restart after {state}", Moment(state, lambda _, faulty: faulty.restart(2)))
     yield _row_of_a_moment("split", Moment("PlanSegments", lambda running, _: split_pages_shard(running)))
 
 
 def _rows_of_streams() -> Iterator[Row]:
     """Batches that come twice or late, and iterators that are too old."""
-    watermark = ("ReplicateChanges", "PutItem", '"watermarks"')
+    watermark = ("ReplicateChanges", "PutItem", '"watermarks#forward#')
     denied = {"error": "AccessDeniedException", "status": 400}
     yield _row_at_step("error", watermark, "duplicate", every=2, **denied)
     yield _row_at_step("error", ("WritePages", "PutItem", '"receipt#'), "duplicate", every=2, **denied)
@@ -121,6 +121,7 @@ def _rows_of_streams() -> Iterator[Row]:
     for service in ("kinesis", "dynamodbstreams"):
         yield _row(f"expired-iterator {service} mapping", partial(_expired_of_a_mapping, service))
     yield _row_of_all_functions("expired-iterator", "dynamodbstreams.GetRecords", nth=3)
+    yield _row_of_all_functions("no-records", "dynamodbstreams.GetRecords", probability=0.5)
 
 
 def _expired_of_a_mapping(service: str, _: Running) -> RuleJson:

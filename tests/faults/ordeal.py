@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from infra.local.client import LocalAwsProcess
-from infra.local.demo.application import Application, Counted, Settings
-from infra.local.demo.comparer import Comparison
-from infra.local.demo.demo import judge
-from infra.local.demo.journal import Journal
-from infra.local.demo.scene import load_airports
-from tasks.aws.pointer import pointer_name
+from infra.local.emulator.client import LocalAwsProcess
+from infra.local.rehearsal.judge.comparer import Comparison
+from infra.local.rehearsal.judge.judge import judge
+from infra.local.rehearsal.owner.application import Application, Counted, Settings
+from infra.local.rehearsal.owner.journal import Journal
+from infra.local.rehearsal.scene import load_airports
+from tasks.aws.run.pointer import pointer_name
 from tests.faults.faulty import Faulty, RuleJson
 from tests.faults.redrive import redrive
 from tests.workflow.running import REGION, TOKYO, Ended, Running
@@ -21,7 +21,7 @@ EXECUTIONS_MOST = 3
 WRITES_AT_TARGET = 20
 SEED = 7
 TIMEOUTS = {"WritePages": 12, "ReplicateChanges": 12}
-"""Time-outs in seconds. Calls are tried again and again here: a batch that its time-out ends each time never gets
+"""Timeouts in seconds. Calls are tried again and again here: a batch that its timeout ends each time never gets
 through, and the replicator falls behind for good."""
 
 

@@ -35,6 +35,13 @@ def faults_everywhere(running: Running) -> list[RuleJson]:
             "every": 20,
             "most": 4,
         },
+        {
+            "name": "no-records",
+            "action": "no-records",
+            "operation": "dynamodbstreams.GetRecords",
+            "caller": every_function,
+            "probability": 0.5,
+        },
         short_pages(running),
     ]
 
@@ -57,15 +64,15 @@ STEPS: tuple[tuple[str, str, str], ...] = (
     ("ScanSegment", "PutItem", '"checkpoint"'),
     ("ScanSegment", "PutItem", '\\"state\\":\\"done'),
     ("WritePages", "GetItem", '"plan"'),
-    ("WritePages", "GetItem", '"receipt#'),
+    ("WritePages", "BatchGetItem", '"receipt#'),
     ("WritePages", "BatchExecuteStatement", ""),
     ("WritePages", "PutItem", '"receipt#'),
-    ("ReplicateChanges", "GetItem", '"rule"'),
+    ("ReplicateChanges", "GetItem", '"rule#forward"'),
     ("ReplicateChanges", "GetItem", '"plan"'),
-    ("ReplicateChanges", "GetItem", '"watermarks"'),
+    ("ReplicateChanges", "GetItem", '"watermarks#forward#'),
     ("ReplicateChanges", "BatchWriteItem", '"tombstones#'),
     ("ReplicateChanges", "BatchWriteItem", "-target"),
-    ("ReplicateChanges", "PutItem", '"watermarks"'),
+    ("ReplicateChanges", "PutItem", '"watermarks#forward#'),
     ("ReplicateChanges", "BatchGetItem", "#late#"),
     ("ReplicateChanges", "BatchGetItem", "-target"),
     ("ReplicateChanges", "TransactWriteItems", '[{"Put"'),
@@ -123,7 +130,7 @@ class SplitAndRestart:
         if self.restarts == 0 and self.shards > 1:
             self.restarts += 1
             faulty.restart(1)
-        if self.restarts == 1 and running.is_past(arn, "FenceSource"):
+        if self.restarts == 1 and running.is_past(arn, "ProtectTarget"):
             self.restarts += 1
             faulty.restart(1)
 

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
-from infra.local.demo.comparer import canonical, same
-from infra.local.demo.wire import NoAnswer, Wire
+from infra.local.rehearsal.judge.comparer import canonical, same
+from infra.local.rehearsal.owner.wire import NoAnswer, Wire
 from tests.faults.hostile_items import Item
 from tests.workflow.running import Running
 
@@ -75,7 +75,7 @@ class Owner:
                 self.put_all([{**key, **self._content_of(key)}])
 
     def write_during(self, arn: str, *, through_the_proof: bool = False) -> None:
-        """Write while pages may come, and rewrite every live key once behind the fence.
+        """Write while pages may come, and rewrite every live key once under the late rule.
 
         Nothing is written after that: an owner who does not follow the pointer is left behind once the source was quiet
         for `quiet_seconds`, of which these migrations have few.
@@ -85,7 +85,7 @@ class Owner:
             through_the_proof: write while the tables are compared too, which makes the proof take longer.
         """
         states = self._running.left(arn)
-        if "FenceSource" in states:
+        if "ProtectTarget" in states:
             if not self.wrote_late and "CutOver" not in states:
                 self.wrote_late = True
                 self.put_all([{**self.key_of(item), **self._content_of(item)} for item in self.live.values()])

@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from infra.local.client import LocalAwsProcess
+from infra.local.emulator.client import LocalAwsProcess
 from tests.faults.faulty import PATIENCE
 from tests.faults.matrix import Row, rows
 from tests.faults.ordeal import Outcome, put_through

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from infra.local.client import LocalAwsProcess
-from infra.local.demo.comparer import same
-from infra.local.demo.wire import Refused
-from tasks.aws.target import insert_statement
+from infra.local.emulator.client import LocalAwsProcess
+from infra.local.rehearsal.judge.comparer import same
+from infra.local.rehearsal.owner.wire import Refused
+from tasks.aws.dynamodb.target import insert_statement
 from tests.faults.hostile_items import (
     HASH_NAME,
     LARGEST_BYTES,
@@ -227,7 +227,7 @@ REFUSED_ITEMS = 8
 
 
 def wrong(number: int) -> Item:
-    """Return an attribute that the source takes, and that an index of strings can not have as its key."""
+    """Return an attribute that the source takes, and that an index of strings cannot have as its key."""
     return {"n": [{"N": str(number)}, {"S": ""}, {"S": "\u0436" * 1025}, {"NULL": True}][number % 4]}
 
 
@@ -279,6 +279,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     # Legal names of tables, which a statement has to quote.
     "names_and_values": {"source_table": "SELECT.from-Source_1", "target_table": "INSERT.into-Target_1"},
     "versions": {"version_attribute": VERSION},
+    "refused_by_the_target": {"max_rejects": REFUSED_ITEMS},
     "expiring": {"total_segments": MORE_SEGMENTS, "max_concurrency": 6},
 }
 
@@ -294,7 +295,7 @@ def arrived_whole(ran: Ran, scenario: str) -> tuple[Running, Migrated]:
     """Wait for a migration that has to succeed with not one item lost, damaged, revived or set aside."""
     running, migrated = ran[scenario].result()
     assert (migrated.ended.status, migrated.ended.message) == ("SUCCEEDED", "")
-    assert migrated.owner.wrote_late, "no write came behind the fence"
+    assert migrated.owner.wrote_late, "no write came under the late rule"
     assert migrated.differences == []
     assert running.rejects() == {}
     assert running.pointer() == running.migration.target_table
@@ -380,7 +381,7 @@ def test_exactly_what_the_target_refuses_is_kept_with_its_reason_and_stops_the_c
     assert f"{REFUSED_ITEMS + 1} missing, 0 extra, 1 mismatched" in migrated.ended.message
     assert "CutOver" not in migrated.ended.states
     assert running.pointer() is None
-    assert migrated.backfill()["rejected"] == REFUSED_ITEMS
+    assert migrated.backfill()["rejected"] == REFUSED_ITEMS, "as many as max_rejects: the proof finds them too"
 
     rejects = running.rejects()
     of_pages = [line for name, lines in rejects.items() if name.startswith("pages/") for line in lines]

@@ -19,7 +19,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from infra.local.client import LocalAwsProcess
+from infra.local.emulator.client import LocalAwsProcess
 from tests.faults.faulty import Faulty
 from tests.local.lambda_in_tests import until
 
@@ -144,6 +144,20 @@ def test_an_iterator_expires(prober: Prober) -> None:
     streams = prober.client("dynamodbstreams")
     with prober.fault("expired-iterator", operation="dynamodbstreams.GetRecords"):
         assert refused_as(lambda: streams.get_records(ShardIterator="x"))[1] == "ExpiredIteratorException"
+
+
+def test_a_read_of_a_shard_brings_no_records_and_the_next_one_all_of_them(prober: Prober) -> None:
+    prober.put("a")
+    streams = prober.client("dynamodbstreams")
+    arn = prober.dynamodb.describe_table(TableName=prober.name)["Table"]["LatestStreamArn"]
+    (shard,) = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+    begin = {"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+    iterator = streams.get_shard_iterator(**begin)["ShardIterator"]
+    with prober.fault("no-records", operation="dynamodbstreams.GetRecords"):
+        answer = streams.get_records(ShardIterator=iterator)
+    assert answer["Records"] == []
+    (record,) = streams.get_records(ShardIterator=answer["NextShardIterator"])["Records"]
+    assert record["dynamodb"]["Keys"] == {"k": {"S": "a"}}
 
 
 def test_writes_that_come_back_unprocessed_are_not_in_the_table(prober: Prober) -> None:

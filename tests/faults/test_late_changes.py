@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.client import LocalAwsProcess
+from infra.local.emulator.client import LocalAwsProcess
 from tests.faults.faulty import Faulty
 from tests.faults.ordeal import callers
 from tests.workflow.running import Running
@@ -66,7 +66,7 @@ class LateWrites:
             "action": "kill-before",
             "caller": callers(self._running, "ReplicateChanges"),
             "operation": "PutItem",
-            "mentions": '"watermarks"',
+            "mentions": '"watermarks#forward#',
         }
         before = self._watermarks()
         with self._faulty.faults("late", [rule]):
@@ -76,10 +76,11 @@ class LateWrites:
 
     def _watermarks(self) -> list[str]:
         assert self._running.deployment is not None
-        found = self._running.dynamodb.query(
-            TableName=self._running.deployment.control_table,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": "watermarks"}},
+        table = self._running.deployment.control_table
+        found = self._running.dynamodb.scan(
+            TableName=table,
+            FilterExpression="begins_with(pk, :book)",
+            ExpressionAttributeValues={":book": {"S": "watermarks#forward#"}},
             ConsistentRead=True,
         )
         return [entry["document"]["S"] for entry in found["Items"]]

@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from infra.local.client import LocalAwsProcess
+from infra.local.emulator.client import LocalAwsProcess
 from tests.faults.faulty import PATIENCE
 from tests.faults.ordeal import Outcome, put_through
 from tests.faults.ordeals import STEPS, SplitAndRestart, everywhere, killed, split_and_restarted, step_name

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from infra.local.faults.rule import Installed, Rule
+from infra.local.emulator.faults.rule import Installed, Rule
 
 
 def installed(**settings: object) -> Installed:

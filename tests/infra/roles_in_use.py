@@ -1,6 +1,6 @@
 """What the roles allow, held against what the functions needed while the whole suite ran.
 
-Less than is needed can not stay hidden: the local AWS refuses the call, and a migration fails. More than is needed
+Less than is needed cannot stay hidden: the local AWS refuses the call, and a migration fails. More than is needed
 shows only at the end of all tests; `tests/conftest.py` asks this module then.
 """
 
@@ -11,11 +11,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from infra.functions import FUNCTIONS
-from infra.local.client import ACCOUNT
-from infra.permissions import CHILDREN, CONTROL, MAP_RUNS, Grant, grants_of
-from infra.settings import Placement, Settings
-from tasks.core.migration import Migration
+from infra.aws.functions.grants import CHILDREN, CONTROL, MAP_RUNS, Grant
+from infra.aws.functions.registry import FUNCTIONS, function_of
+from infra.aws.functions.streams import STREAMS
+from infra.aws.permissions import grants_of
+from infra.aws.settings import Placement, Settings
+from infra.local.emulator.client import ACCOUNT
+from tasks.core.run.migration import Migration
 from tests.workflow.running import REGION, TOKYO
 from workflow.machine import Names
 
@@ -42,11 +44,11 @@ Record = Mapping[str, Iterable[Mapping[str, Any]]]
 
 
 def allowed() -> set[Allowed]:
-    """Return all that the roles of a migration with a replica allow, but for what can not be seen here."""
+    """Return all that the roles of a migration with a replica allow, but for what cannot be seen here."""
     return {
         (function.state, action, resource)
         for function in FUNCTIONS
-        for grant in grants_of(function.state, _settings("any"))
+        for grant in grants_of(function, _settings("any"))
         for action in grant.actions
         for resource in grant.resources
         if not action.startswith(NOT_SEEN_HERE) and resource not in NOT_MADE_HERE
@@ -60,7 +62,7 @@ def in_use(record: Record) -> set[Allowed]:
         for caller, needs in record.items()
         if (found := _CALLER.fullmatch(caller))
         for needed in needs
-        for grant in grants_of(found["state"], _settings(found["migration"]))
+        for grant in grants_of(function_of(found["state"]), _settings(found["migration"]))
         for resource in _matching(grant, needed, _values(found["migration"]))
     }
 
@@ -76,7 +78,7 @@ def unused(folder: Path) -> list[str]:
     used = set().union(*map(in_use, read_records(folder)))
     return [
         f"the role of {state} allows {action} on {resource}, and no call of the suite needed it: take it out of "
-        "infra/permissions.py, or write the test that needs it"
+        "infra/aws/functions, or write the test that needs it"
         for state, action, resource in sorted(allowed() - used)
     ]
 
@@ -114,5 +116,5 @@ def _values(migration: str) -> dict[str, str]:
         "rejects_bucket": f"{names.state_machine}-rejects*",
         "state_machine": names.state_machine,
         "function": "*",
-        **{state: names.function(state) for state in ("WritePages", "ReplicateChanges")},
+        **{function.state: names.function(function.state) for function in STREAMS},
     }

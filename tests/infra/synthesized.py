@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from infra.settings import EXAMPLE, Settings, read_settings
-from infra.synth import Template, synthesize
+from infra.aws.settings import EXAMPLE, Settings, read_settings
+from infra.aws.synth import Template, synthesize
 
 TASKS = Path(__file__).resolve().parents[2] / "tasks"
 

@@ -1,4 +1,4 @@
-"""`python -m infra.cdk`, and so `make synth`, as a new user runs it."""
+"""`python -m infra.aws.cdk`, and so `make synth`, as a new user runs it."""
 
 import json
 import os
@@ -6,14 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-from infra.cdk import OUTPUT
+import pytest
+import typer
+
+from infra.aws import cdk
+from infra.aws.cdk import OUTPUT
+from infra.aws.settings import EXAMPLE
 from infra.install import PROJECT_ROOT
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     no_aws = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return subprocess.run(  # noqa: S603 — our own interpreter
-        [sys.executable, "-m", "infra.cdk", *arguments],
+        [sys.executable, "-m", "infra.aws.cdk", *arguments],
         cwd=PROJECT_ROOT,
         env={**no_aws, "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull},
         capture_output=True,
@@ -23,9 +28,14 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_template_is_synthesized_without_an_account() -> None:
+def test_the_template_is_synthesized_without_an_account_and_nothing_else_is_said_or_there() -> None:
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    (OUTPUT / "tableferry-another.template.json").touch()
     done = command("synth")
     assert done.returncode == 0, done.stdout + done.stderr
+    said = [line for line in done.stdout.splitlines() if not line.startswith("fetching")]
+    assert (said, done.stderr) == (["synthesized to build/cdk.out/tableferry-orders.template.json"], "")
+    assert [path.name for path in OUTPUT.glob("*.template.json")] == ["tableferry-orders.template.json"]
     template = json.loads((OUTPUT / "tableferry-orders.template.json").read_text(encoding="utf-8"))
     assets = json.loads((OUTPUT / "tableferry-orders.assets.json").read_text(encoding="utf-8"))
     keys = {
@@ -41,6 +51,20 @@ def test_the_template_is_synthesized_without_an_account() -> None:
     )
     assert (folder / "tasks" / "scan_segment.py").is_file()
     assert (folder / "pydantic_core").is_dir()
+
+
+def test_a_synthesis_that_failed_says_why_and_where_all_of_it_stands(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(cdk, "OUTPUT", tmp_path / "cdk.out")
+    with pytest.raises(typer.Exit) as ended:
+        cdk._run("no-such-command", settings=EXAMPLE, log=tmp_path / "log")  # noqa: SLF001 — no settings make CDK fail
+    assert ended.value.exit_code != 0
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert "no-such-command" in said.err
+    assert str(tmp_path / "log") in said.err
+    assert (tmp_path / "log").read_text(encoding="utf-8").strip() in said.err
 
 
 def test_a_wrong_settings_file_is_refused_in_one_line_and_not_by_a_traceback(tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.destroy import check_destroyable, lift_protection, what_stays
-from infra.local.client import LocalAwsProcess, LocalSession
-from tasks.core.errors import Refused
+from infra.aws.destroy import check_destroyable, lift_protection, what_stays
+from infra.local.emulator.client import LocalAwsProcess, LocalSession
 from tests.workflow.running import Running
+from workflow.refusals import CommandRefused
 
 
 class Stacks:
@@ -68,7 +68,7 @@ def test_nothing_is_removed_while_an_execution_runs_or_a_stream_drives_a_functio
     check_destroyable(session, name)
     arn = running.start()
     try:
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(CommandRefused) as caught:
             check_destroyable(session, name)
         assert "is running; wait for its end, or stop it" in str(caught.value)
         deadline = time.monotonic() + 120
@@ -78,7 +78,7 @@ def test_nothing_is_removed_while_an_execution_runs_or_a_stream_drives_a_functio
     finally:
         running.stepfunctions.stop_execution(executionArn=arn)
     running.wait(arn)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(CommandRefused) as caught:
         check_destroyable(session, name)
     message = str(caught.value)
     assert "is running" not in message
@@ -87,7 +87,7 @@ def test_nothing_is_removed_while_an_execution_runs_or_a_stream_drives_a_functio
 
 
 def test_a_stack_that_is_not_there_is_not_taken_for_removed(session: Session) -> None:
-    with pytest.raises(Refused, match="there is no stack tableferry-other"):
+    with pytest.raises(CommandRefused, match="there is no stack tableferry-other"):
         check_destroyable(session, "other")
 
 

@@ -5,21 +5,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.synth import use_our_node
+from infra.aws.synth import use_our_node
 from tests.infra.synthesized import TASKS, example
 
 use_our_node()
 
-import infra.app  # noqa: E402 — CDK starts the Node.js that was chosen above
-from infra import migration_stack  # noqa: E402
+import infra.aws.app  # noqa: E402 — CDK starts the Node.js that was chosen above
+from infra.aws import migration_stack  # noqa: E402
 
 if TYPE_CHECKING:
     from constructs import Construct  # which starts a Node.js when it is imported
 
 
 def synthesize_checked(folder: Path) -> str:
-    app, stack = infra.app.build(example(), code=TASKS, folder=folder)
-    infra.app.check(app)
+    app, stack = infra.aws.app.build(example(), code=TASKS, folder=folder)
+    infra.aws.app.check(app)
     app.synth()
     return (folder / f"{stack.stack_name}.template.json").read_text(encoding="utf-8")
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from infra import package
+from infra.aws import package
 from infra.install import PROJECT_ROOT
-from tasks.core.errors import Refused
+from workflow.refusals import CommandRefused
 
 AARCH64 = 0xB7
 """`e_machine` of an ELF file."""
@@ -60,6 +60,6 @@ def test_a_registry_that_is_out_of_reach_is_reported_in_words(tmp_path: Path, mo
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    with pytest.raises(Refused, match="check that this machine reaches its package registry"):
+    with pytest.raises(CommandRefused, match="check that this machine reaches its package registry"):
         package.build(tmp_path / "package")
     assert not (tmp_path / "package").exists(), "half a package is none"

@@ -2,25 +2,26 @@
 
 import pytest
 
-from infra.functions import FUNCTIONS
-from infra.permissions import grants_of, machine_grants
+from infra.aws.functions.function import Function
+from infra.aws.functions.registry import FUNCTIONS, function_of
+from infra.aws.permissions import grants_of, machine_grants
 from tests.infra.synthesized import example, joined, resources, statements
 from workflow.machine import Names
 
 NAMES = Names("orders")
-STATES = pytest.mark.parametrize("state", [function.state for function in FUNCTIONS])
+BY_STATE = pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: str(function.state))
 
 
-@STATES
-def test_no_role_has_an_action_with_a_wildcard(state: str) -> None:
-    actions = [action for grant in grants_of(state, example()) for action in grant.actions]
+@BY_STATE
+def test_no_role_has_an_action_with_a_wildcard(function: Function) -> None:
+    actions = [action for grant in grants_of(function, example()) for action in grant.actions]
     assert actions
     assert not [action for action in actions if "*" in action]
 
 
-@STATES
-def test_every_wildcard_in_a_resource_has_its_reason(state: str) -> None:
-    for grant in grants_of(state, example()):
+@BY_STATE
+def test_every_wildcard_in_a_resource_has_its_reason(function: Function) -> None:
+    for grant in grants_of(function, example()):
         assert bool(grant.wildcard) == any("*" in resource for resource in grant.resources), grant
 
 
@@ -29,7 +30,7 @@ def test_the_machine_may_call_its_own_functions_and_no_others() -> None:
     (machine,) = (role for name, role in roles.items() if name.startswith("StateMachineRole"))
     invoke = next(one for one in statements(machine) if one["actions"] == ["lambda:InvokeFunction"])
     called = {resource.rpartition(":")[2] for resource in invoke["resources"]}
-    assert called == {NAMES.function(one.state) for one in FUNCTIONS if one.driven_by == "state machine"}
+    assert called == {NAMES.function(one.state) for one in FUNCTIONS if one.is_state}
 
 
 def test_every_wildcard_of_the_machine_has_its_reason() -> None:
@@ -41,7 +42,7 @@ def test_only_functions_that_make_mappings_may_and_only_of_the_function_that_a_s
     may = {
         function.state: grant
         for function in FUNCTIONS
-        for grant in grants_of(function.state, example())
+        for grant in grants_of(function, example())
         if "lambda:CreateEventSourceMapping" in grant.actions
     }
     assert set(may) == {"AttachReplicator", "AttachWriter"}
@@ -51,7 +52,8 @@ def test_only_functions_that_make_mappings_may_and_only_of_the_function_that_a_s
 
 def test_no_role_may_write_to_the_source() -> None:
     """The migration reads it and turns its stream on and off, whatever goes wrong."""
-    writes = {"PutItem", "DeleteItem", "UpdateItem", "BatchWriteItem", "DeleteTable", "PartiQLInsert", "PartiQLUpdate"}
+    writes = {"PutItem", "DeleteItem", "UpdateItem", "BatchWriteItem", "DeleteTable"}
+    writes |= {"PartiQLInsert", "PartiQLUpdate", "PartiQLDelete"}
     for role in resources("AWS::IAM::Role").values():
         for one in statements(role):
             if any(resource.endswith(":table/orders") for resource in one["resources"]):
@@ -67,7 +69,8 @@ def test_no_role_may_delete_a_table_or_an_object() -> None:
 def test_without_replicas_nobody_may_make_any() -> None:
     alone = example()
     alone = alone.model_copy(update={"migration": alone.migration.model_copy(update={"replica_regions": ()})})
-    actions = {action for grant in grants_of("CreateReplicas", alone) for action in grant.actions}
+    adding = [function_of("CreateReplicas"), function_of("AddReplicas")]
+    actions = {action for function in adding for grant in grants_of(function, alone) for action in grant.actions}
     assert "dynamodb:CreateTableReplica" not in actions
     assert "iam:CreateServiceLinkedRole" not in actions
 
@@ -77,7 +80,7 @@ def test_a_customer_managed_key_may_be_used_through_dynamodb_only() -> None:
     using = [
         (function.state, grant)
         for function in FUNCTIONS
-        for grant in grants_of(function.state, example(kms_key_arns=(key,)))
+        for grant in grants_of(function, example(kms_key_arns=(key,)))
         if "kms:Decrypt" in grant.actions
     ]
     assert {state for state, _ in using} >= {"ScanSegment", "WritePages", "ReplicateChanges", "CompareDigests"}

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from infra.local.client import LocalAwsProcess
-from tests.workflow.running import Running
+from infra.local.emulator.client import LocalAwsProcess
+from tests.workflow.running import TOKYO, Running
 
 WITHIN_SECONDS = 60
 BOTH_IMAGES = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
@@ -68,7 +68,7 @@ class Stepped:
 def stepped(local_aws: LocalAwsProcess) -> Iterator[Stepped]:
     running = Running(local_aws)
     running.create_source(30, StreamSpecification=BOTH_IMAGES)
-    running.deploy()
+    running.deploy(window_seconds=1)  # the mapping gathers changes as on AWS, while all others here do not
     stepped = Stepped(running)
     stepped.call("CreateReplicas", plan=stepped.plan)
     yield stepped
@@ -79,7 +79,7 @@ def test_a_watermark_of_an_earlier_mapping_is_not_taken_for_one_of_this(stepped:
     table = stepped.running.session.resource("dynamodb").Table(
         f"tableferry-{stepped.running.migration.migration}-control"
     )
-    stale = {"pk": "watermarks", "sk": "shardId-of-an-earlier-stream"}
+    stale = {"pk": "watermarks#forward#0", "sk": "shardId-of-an-earlier-stream"}
     table.put_item(Item={**stale, "document": "{}"})
     stepped.call("AttachReplicator", plan=stepped.plan)
     assert "Item" not in table.get_item(Key=stale, ConsistentRead=True)
@@ -93,7 +93,89 @@ def test_a_mapping_that_somebody_switched_off_is_switched_on_again(stepped: Step
         assert stepped.mapping(driven)["State"] == "Enabled"
 
 
+def test_a_mapping_that_is_switched_off_while_nobody_waits_is_seen_by_who_watches(stepped: Stepped) -> None:
+    """The schedule itself does not run here: the function is called as it would call it."""
+    stepped.call("AttachReplicator", plan=stepped.plan)
+    stepped.call("AttachWriter", plan=stepped.plan)
+    assert stepped.mapping("ReplicateChanges")["MaximumBatchingWindowInSeconds"] == 1
+    assert stepped.call("WatchReplicator")["down"] == []
+    stepped.switch_off("ReplicateChanges")
+    running = stepped.running
+    running.dynamodb.put_item(TableName=running.migration.source_table, Item={"pk": {"S": "while it is off"}})
+    time.sleep(1)
+    seen = stepped.call("WatchReplicator")
+    assert "ReplicateChanges is Disabled" in seen["down"][0]
+    assert seen["oldest_unapplied_seconds"] > 0
+    stepped.call("AttachReplicator", plan=stepped.plan)
+
+
+def test_replicas_are_added_to_a_table_with_items_by_a_role_of_its_own(local_aws: LocalAwsProcess) -> None:
+    running = Running(local_aws, replica_regions=(TOKYO,), add_replicas="after-backfill")
+    running.create_source(5, StreamSpecification=BOTH_IMAGES)
+    running.deploy()
+    stepped = Stepped(running)
+    made = stepped.call("CreateReplicas", plan=stepped.plan)
+    route = stepped.call("AttachReplicator", plan=stepped.plan)["route"]
+    added = stepped.call("AddReplicas", plan=stepped.plan, route=route)
+    running.detach()
+    assert TOKYO not in made["regions"]
+    assert added["regions"] == [TOKYO]
+
+
 def test_a_segment_whose_kept_cursor_is_gone_is_scanned_from_its_beginning(stepped: Stepped) -> None:
-    checkpoint = stepped.call("ScanSegment", plan=stepped.plan, checkpoint={"segment": 0, "kept": True})
-    from_the_start = stepped.call("ScanSegment", plan=stepped.plan, checkpoint={"segment": 0})
+    on = {"plan": stepped.plan, "route": stepped.call("AttachReplicator", plan=stepped.plan)["route"]}
+    checkpoint = stepped.call("ScanSegment", **on, checkpoint=0)
+    from_the_start = stepped.call("ScanSegment", **on, checkpoint={"segment": 0})
     assert (checkpoint["state"], checkpoint["items"]) == ("done", from_the_start["items"])
+
+
+def test_the_receipts_of_a_segment_that_waits_for_the_writer_are_looked_at(stepped: Stepped) -> None:
+    """Of small tables a segment is sent in one call, and none is ever far ahead."""
+    on = {"plan": stepped.plan, "route": stepped.call("AttachReplicator", plan=stepped.plan)["route"]}
+    stepped.call("AttachWriter", plan=stepped.plan)
+    scanned = stepped.call("ScanSegment", **on, checkpoint={"segment": 0})
+    deadline, looked = time.monotonic() + WITHIN_SECONDS, scanned
+    while looked["written"] < scanned["pages"]:
+        assert time.monotonic() < deadline, looked
+        looked = stepped.call("ScanSegment", **on, checkpoint={**scanned, "state": "sent", "written": 0})
+    assert looked["state"] == "done"
+
+
+def test_a_refused_item_is_read_again_before_the_proof(stepped: Stepped) -> None:
+    """One that was put right does not stop a redrive."""
+    running = stepped.running
+    assert running.deployment is not None
+    key = {"pk": {"S": "key-2"}}
+    running.session.client("s3").put_object(
+        Bucket=running.deployment.rejects_bucket,
+        Key=f"rejects/{stepped.plan['run']}/pages/0-0-0-digest.jsonl",
+        Body=json.dumps({"reason": "no", "key": key, "item": None}).encode(),
+    )
+    item = running.dynamodb.get_item(TableName=running.migration.source_table, Key=key)["Item"]
+    running.dynamodb.put_item(TableName=running.migration.target_table, Item=item)
+    on = {"plan": stepped.plan, "route": stepped.call("AttachReplicator", plan=stepped.plan)["route"]}
+    stepped.call("AttachWriter", plan=stepped.plan)
+    for segment in range(stepped.plan["total_segments"]):
+        stepped.call("ScanSegment", **on, checkpoint={"segment": segment})
+    assert stepped.call("DrainBackfill", **on)["pages"] > 0
+
+
+def test_a_rejected_change_is_read_again_before_traffic_moves(stepped: Stepped) -> None:
+    """Whole migrations have none: one with a reject that was never put right stops before it comes so far."""
+    running, now = stepped.running, datetime.now(UTC).isoformat()
+    assert running.deployment is not None
+    run, key = stepped.plan["run"], {"pk": {"S": "key-1"}}
+    running.session.client("s3").put_object(
+        Bucket=running.deployment.rejects_bucket,
+        Key=f"rejects/{run}/changes/1.jsonl",
+        Body=json.dumps({"reason": "no", "key": key, "item": None}).encode(),
+    )
+    item = running.dynamodb.get_item(TableName=running.migration.source_table, Key=key)["Item"]
+    running.dynamodb.put_item(TableName=running.migration.target_table, Item=item)
+    on = {"plan": stepped.plan, "route": stepped.call("AttachReplicator", plan=stepped.plan)["route"]}
+    stepped.call("ProtectTarget", **on, entered=now, proven=now)
+    assert stepped.call("DrainChanges", **on, entered=now)["shards"] == 1
+    # Entered later: what another state has found equal is read again.
+    later = datetime.now(UTC).isoformat()
+    cut_over = stepped.call("CutOver", **on, verdict="equal", proven=now, entered=later)
+    assert cut_over["active_table"] == running.migration.target_table

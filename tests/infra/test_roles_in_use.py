@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from infra.permissions import CONTROL, SOURCE
+from infra.aws.functions.grants import CONTROL, SOURCE
 from tests.contract.call_graph import ROOT
 from tests.infra.roles_in_use import BY_FAKES_ONLY, allowed, in_use, unused
 

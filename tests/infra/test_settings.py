@@ -1,13 +1,14 @@
 """The settings file: what is wrong in it is refused by name, before anything is deployed."""
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
-from infra.settings import EXAMPLE, OF_AN_EXECUTION, Placement, parse_settings, read_settings
-from tasks.core.errors import Refused
-from tasks.core.migration import Migration
+from infra.aws.settings import EXAMPLE, OF_AN_EXECUTION, Placement, parse_settings, read_settings
+from tasks.core.run.migration import DEPLOYED_FIELDS, Migration
+from workflow.refusals import CommandRefused
 
 MINIMAL = "migration: m\nsource_table: old\ntarget_table: new\ndeployment:\n  region: eu-west-1\n"
 
@@ -15,7 +16,7 @@ MINIMAL = "migration: m\nsource_table: old\ntarget_table: new\ndeployment:\n  re
 def refusal(tmp_path: Path, text: str) -> str:
     file = tmp_path / "m.yaml"
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(CommandRefused) as caught:
         read_settings(file)
     assert str(file) in str(caught.value), "which file"
     return str(caught.value)
@@ -74,7 +75,7 @@ def test_a_file_without_a_region_is_refused_and_none_is_guessed(tmp_path: Path) 
 
 
 def test_a_file_that_is_not_there_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="SETTINGS="):
+    with pytest.raises(CommandRefused, match="SETTINGS="):
         read_settings(tmp_path / "none.yaml")
 
 
@@ -84,14 +85,33 @@ def test_the_example_shows_every_field_and_its_default() -> None:
         line.replace("# ", "", 1) if _is_a_field_in_a_comment(line) else line for line in text.splitlines()
     )
     shown = yaml.safe_load(uncommented)
-    assert set(shown) == {*Migration.model_fields, "deployment"} - {OF_AN_EXECUTION}
+    assert set(shown) == {*Migration.model_fields, "deployment"} - {*OF_AN_EXECUTION}
     assert set(shown["deployment"]) == set(Placement.model_fields)
     parse_settings(shown, name=EXAMPLE.name)
-    examples = {"version_attribute", "total_segments", "account", "alarm_email", "pages_shards", "kms_key_arns"}
+    examples = {
+        "version_attribute",
+        "without_indexes",
+        "total_segments",
+        "account",
+        "alarm_email",
+        "pages_shards",
+        "kms_key_arns",
+        "read_units_per_second",
+        "write_units_per_second",
+        "warm_throughput",
+        "reserved_concurrency",
+    }
     for model, fields in ((Migration, shown), (Placement, shown["deployment"])):
         for name, field in model.model_fields.items():
             if f"# {name}:" in text and name not in examples:
                 assert fields[name] == field.default, f"{name} is shown with another value than its default"
+
+
+def test_the_example_says_which_fields_an_execution_may_override() -> None:
+    fixed, _, free = EXAMPLE.read_text(encoding="utf-8").partition("# The fields above are fixed by the deployment.")
+    for name in {*Migration.model_fields} - {*OF_AN_EXECUTION}:
+        shown_in = [text for text in (fixed, free) if re.search(rf"^(# )?{name}:", text, re.MULTILINE)]
+        assert shown_in == [fixed if name in DEPLOYED_FIELDS else free], name
 
 
 def _is_a_field_in_a_comment(line: str) -> bool:

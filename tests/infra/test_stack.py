@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 from cfnlint.api import ManualArgs, lint_all, lint_by_config
 
-from infra.functions import FUNCTIONS, Function
-from infra.settings import PAGES_KEPT_HOURS
-from infra.synth import synthesize
+from infra.aws.functions.function import Function
+from infra.aws.functions.registry import FUNCTIONS
+from infra.aws.settings import ReservedConcurrency
+from infra.aws.synth import synthesize
+from tasks.aws.books.control import KEPT_SECONDS
+from tasks.core.copy.back_pressure import PAGES_KEPT_HOURS
 from tests.infra.synthesized import TASKS, example, functions, joined, resources, template
 from workflow.definition import Engine, render
 from workflow.machine import Names
@@ -32,6 +35,15 @@ def test_each_function_is_what_the_list_says(function: Function) -> None:
 def test_no_function_is_given_a_name_that_it_does_not_read(function: Function) -> None:
     given = functions()[NAMES.function(function.state)]["Environment"]["Variables"]
     assert set(given) == {*function.names, "POWERTOOLS_LOG_LEVEL"}
+
+
+def test_what_streams_drive_has_a_share_of_lambdas_concurrency_where_it_is_given_one() -> None:
+    assert not [name for name, deployed in functions().items() if "ReservedConcurrentExecutions" in deployed]
+    reserved = ReservedConcurrency(write_pages=20, replicate_changes=50)
+    found = functions(synthesize(example(reserved_concurrency=reserved), code=TASKS))
+    shares = {name: deployed.get("ReservedConcurrentExecutions") for name, deployed in found.items()}
+    given = {NAMES.function("WritePages"): 20, NAMES.function("ReplicateChanges"): 50}
+    assert {name: share for name, share in shares.items() if share is not None} == given
 
 
 def test_every_function_of_the_list_is_there_and_no_other() -> None:
@@ -92,6 +104,15 @@ def test_the_bucket_of_rejected_items_is_closed_to_the_public_and_to_plain_http(
     assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
 
+def test_no_item_is_kept_in_the_bucket_for_ever_nor_for_less_time_than_the_ledger_that_counts_it() -> None:
+    (bucket,) = resources("AWS::S3::Bucket").values()
+    rule, of_proofs = bucket["LifecycleConfiguration"]["Rules"]
+    assert (of_proofs["Prefix"], of_proofs["ExpirationInDays"]) == ("proof/", 15), "a redrive needs them for 14 days"
+    assert (rule["Status"], "Prefix" in rule, "TagFilters" in rule) == ("Enabled", False, False), "of all objects"
+    assert rule["ExpirationInDays"] * 24 * 3600 == KEPT_SECONDS > 14 * 24 * 3600, "a redrive needs them for 14 days"
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+
+
 def test_pages_are_encrypted_and_outlast_a_weekend() -> None:
     (stream,) = resources("AWS::Kinesis::Stream").values()
     assert stream["StreamEncryption"]["EncryptionType"] == "KMS"
@@ -111,11 +132,7 @@ def test_the_machine_that_is_deployed_is_the_one_that_was_reviewed() -> None:
     arns = {
         properties["FunctionName"]: f"<{name}.Arn>" for name, properties in resources("AWS::Lambda::Function").items()
     }
-    holes = {
-        function.hole: arns[NAMES.function(function.state)]
-        for function in FUNCTIONS
-        if function.driven_by == "state machine"
-    }
+    holes = {function.hole: arns[NAMES.function(function.state)] for function in FUNCTIONS if function.is_state}
     assert deployed == render(Engine.AWS, holes)
     maps = [state for state in deployed["States"].values() if state["Type"] == "Map"]
     assert {state["ItemProcessor"]["ProcessorConfig"]["Mode"] for state in maps} == {"DISTRIBUTED"}
@@ -139,6 +156,7 @@ def test_every_part_can_be_told_from_that_of_another_migration() -> None:
         if resource["Type"]
         not in {
             "AWS::CloudWatch::Dashboard",  # knows no tags in CloudFormation
+            "AWS::Lambda::Permission",
             "AWS::S3::BucketPolicy",
             "AWS::SNS::TopicPolicy",
         }
@@ -162,7 +180,7 @@ def test_cloudformation_would_take_the_template(tmp_path: Path) -> None:
 
 def test_step_functions_would_take_the_definition() -> None:
     arn = "arn:aws:lambda:eu-west-1:123456789012:function:any"
-    holes = {function.hole: arn for function in FUNCTIONS if function.driven_by == "state machine"}
+    holes = {function.hole: arn for function in FUNCTIONS if function.is_state}
     definition = render(Engine.AWS, holes)
 
     def lint(text: str) -> list[str]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from infra.local.client import LocalAwsProcess
+    from infra.local.emulator.client import LocalAwsProcess
 
 
 @pytest.fixture

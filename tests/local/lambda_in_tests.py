@@ -15,10 +15,10 @@ import boto3
 from aiohttp import web
 from botocore.config import Config
 
-from infra.local.lambdas.lambda_api import add_routes
-from infra.local.lambdas.lambda_host import LambdaHost
-from infra.local.mappings.event_source_mappings import EventSourceMappings
-from infra.local.mappings.mapping_settings import MappingTimes
+from infra.local.emulator.lambda_api import add_routes
+from infra.local.emulator.lambdas.lambda_host import LambdaHost
+from infra.local.emulator.mappings.event_source_mappings import EventSourceMappings
+from infra.local.emulator.mappings.mapping_settings import MappingTimes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

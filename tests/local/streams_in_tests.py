@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tests.local.lambda_in_tests import REGION, until
 
 if TYPE_CHECKING:
-    from infra.local.client import LocalAwsProcess, LocalSession
+    from infra.local.emulator.client import LocalAwsProcess, LocalSession
     from tests.local.lambda_in_tests import LambdaInTests
 
 NOTES_WHAT_COMES: Final = """

@@ -16,19 +16,19 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.local.client import LocalAwsProcess
-from infra.local.demo import airports, journal
-from infra.local.demo.airports import Item
-from infra.local.demo.application import Application, Settings
-from infra.local.demo.comparer import Comparison, Place, compare
-from infra.local.demo.edits import edit
-from infra.local.demo.holdings import Holdings, Known
-from infra.local.demo.journal import Entry
-from infra.local.demo.pointer import Pointer
-from infra.local.demo.table import create_table, key_of, load
-from infra.local.demo.wire import NoAnswer, Refused, Wire
-from infra.local.demo.writer import Counts, Writer
-from infra.local.demo.writes import NOT_AS_KNOWN, key_item, plan_write
+from infra.local.emulator.client import LocalAwsProcess
+from infra.local.rehearsal.judge.comparer import Comparison, Place, compare
+from infra.local.rehearsal.owner import airports, journal
+from infra.local.rehearsal.owner.airports import Item
+from infra.local.rehearsal.owner.application import Application, Settings
+from infra.local.rehearsal.owner.edits import edit
+from infra.local.rehearsal.owner.holdings import Holdings, Known
+from infra.local.rehearsal.owner.journal import Entry
+from infra.local.rehearsal.owner.pointer import Pointer
+from infra.local.rehearsal.owner.table import create_table, key_of, load
+from infra.local.rehearsal.owner.wire import NoAnswer, Refused, Wire
+from infra.local.rehearsal.owner.writer import HANDOVER_SECONDS, Counts, Writer
+from infra.local.rehearsal.owner.writes import NOT_AS_KNOWN, key_item, plan_write
 
 PRECISE = "1.2345678901234567890123456789012345678"  # 38 digits
 
@@ -498,7 +498,7 @@ def test_a_key_just_deleted_at_the_source_is_not_made_again_at_the_target(one_wr
     assert deleted_keys
     entries = [entry for entry in one_writer.write(200) if _text(entry.key) in deleted_keys]
     assert {entry.outcome for entry in entries} == {"refused"}
-    one_writer.pass_time(10)
+    one_writer.pass_time(HANDOVER_SECONDS)
     entries = [entry for entry in one_writer.write(200) if _text(entry.key) in deleted_keys]
     assert "accepted" in {entry.outcome for entry in entries}
 

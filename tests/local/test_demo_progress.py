@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from infra.local.demo.application import Counted
-from infra.local.demo.progress import EVERY_SECONDS, SAY_AGAIN_SECONDS, follow, render
+from infra.local.rehearsal.demo.progress import EVERY_SECONDS, SAY_AGAIN_SECONDS, follow, render
+from infra.local.rehearsal.owner.application import Counted
+from tasks.core.run.course import course_of
+from tasks.core.run.phases import Standing
 from tests.workflow.recorded_histories import recorded, until
 from workflow.definition import iter_phases, read_definition
-from workflow.history import parse_history
-from workflow.phases import State
 from workflow.status import Status, status_line
 
 ARN = "arn:aws:states:eu-west-1:123456789012:execution:tableferry-asking:second"
@@ -43,7 +43,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def status_of(events: list[dict[str, Any]], lag_seconds: float | None = None) -> Status:
-    return Status(ARN, events[-1]["timestamp"].timestamp(), parse_history(events), lag_seconds=lag_seconds)
+    return Status(ARN, events[-1]["timestamp"].timestamp(), course_of(events), lag_seconds=lag_seconds)
 
 
 def in_turn(statuses: Iterable[Status]) -> Callable[[Status | None], Status]:
@@ -91,10 +91,10 @@ def test_every_phase_is_shown_in_order_and_iterations_are_none() -> None:
 def test_each_phase_is_shown_with_how_long_it_took() -> None:
     events = recorded("succeeded")
     text = shown(status_of(events))
-    detach = parse_history(events).last_visit("DetachWriter")
+    detach = course_of(events).last_visit("DetachWriter")
     assert detach is not None
     assert detach.exited_at is not None
-    assert f"{(detach.exited_at - detach.entered_at).total_seconds():.1f}s" in line_at(text, "DetachWriter")
+    assert f" {(detach.exited_at - detach.entered_at).total_seconds():.0f}s " in line_at(text, "DetachWriter")
 
 
 def test_where_it_failed_is_shown_and_nothing_is_to_come_any_more() -> None:
@@ -167,4 +167,4 @@ def test_an_execution_that_does_not_end_is_given_up_with_what_it_waited_for(cloc
     with pytest.raises(TimeoutError, match=r"after 60 s: AttachReplicator; State: waiting, the stream of"):
         follow(lambda _: status, Counted, Console(file=StringIO(), width=200), timeout_seconds=60)
     assert sum(clock.slept) == 60 + EVERY_SECONDS
-    assert status.state is State.WAITING
+    assert status.state is Standing.WAITING

@@ -21,9 +21,9 @@ import pytest
 
 from infra import install
 from infra.install import EngineMissing, Engines, Tarball
-from infra.local.client import ACCOUNT, PROJECT_ROOT, LocalAwsFailed, LocalAwsProcess
-from infra.local.engines import engines
-from infra.local.engines.engines import EngineFailed
+from infra.local.emulator.client import ACCOUNT, PROJECT_ROOT, LocalAwsFailed, LocalAwsProcess, LocalSession
+from infra.local.emulator.engines import engines
+from infra.local.emulator.engines.engines import EngineFailed
 from tests.local.process_tree import descendants, is_running
 
 LISTENING = "0A"
@@ -101,7 +101,7 @@ def test_a_second_local_aws_is_a_world_of_its_own_and_kill_9_leaves_no_child_of_
 def test_nothing_runs_on_when_the_process_that_started_it_is_killed() -> None:
     program = """
 import time
-from infra.local.client import LocalAwsProcess
+from infra.local.emulator.client import LocalAwsProcess
 with LocalAwsProcess() as aws:
     print(aws.pid, flush=True)
     time.sleep(600)
@@ -125,7 +125,7 @@ with LocalAwsProcess() as aws:
 @contextmanager
 def a_server() -> Iterator[subprocess.Popen[str]]:
     server = subprocess.Popen(
-        [sys.executable, "-m", "infra.local", "serve"],
+        [sys.executable, "-m", "infra.local.emulator", "serve"],
         cwd=PROJECT_ROOT,
         stdin=subprocess.DEVNULL,  # no pipe: as in the background of a shell, its end means nothing
         stdout=subprocess.PIPE,
@@ -140,18 +140,51 @@ def a_server() -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.engines
-def test_a_signal_stops_everything_in_order() -> None:
+def test_a_signal_stops_everything_in_order_and_nothing_stays_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # for the servers; this process has looked for its own already
     # Both start at once, which takes half the time.
     with a_server() as terminated, a_server() as interrupted:
+        for server in (terminated, interrupted):
+            use(server)
+        assert len(list(tmp_path.rglob("*libsqlite4java.so"))) == 2, "DynamoDB Local's library is not where it goes"
         for server, number in ((terminated, signal.SIGTERM), (interrupted, signal.SIGINT)):
-            assert server.stdout is not None
-            ready = json.loads(server.stdout.readline())
-            assert ready["pid"] == server.pid
             family = descendants(server.pid)
             assert family
             server.send_signal(number)
             assert server.wait(20) == 0
             assert not any(map(is_running, family))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.engines
+def test_what_a_killed_one_leaves_on_disk_the_next_one_removes_and_nothing_of_one_that_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with a_server() as killed, a_server() as living:
+        for server in (killed, living):
+            use(server)
+        killed.kill()
+        killed.wait()
+        both = set(tmp_path.iterdir())
+        assert len(both) == 2
+        with a_server() as following:
+            use(following)
+            assert len(set(tmp_path.iterdir()) & both) == 1
+            following.send_signal(signal.SIGTERM)
+            assert following.wait(20) == 0
+        (of_the_living,) = tmp_path.iterdir()
+        assert list(of_the_living.rglob("*libsqlite4java.so"))
+
+
+def use(server: subprocess.Popen[str]) -> None:
+    """Wait until a server serves, and call it."""
+    assert server.stdout is not None
+    ready = json.loads(server.stdout.readline())
+    assert ready["pid"] == server.pid
+    LocalSession(ready["endpoint_url"], "eu-west-1").client("dynamodb").list_tables()
 
 
 @pytest.mark.engines
@@ -172,7 +205,7 @@ def test_when_one_engine_fails_the_other_is_stopped(tmp_path: Path) -> None:
     broken = Engines(where.libjvm, where.node, where.dynamodb_local, tmp_path, where.aws_cdk)
     before = descendants(os.getpid())
     with pytest.raises(EngineFailed):
-        asyncio.run(engines.start_both(broken, account=ACCOUNT, region="eu-west-1"))
+        asyncio.run(engines.start_both(broken, account=ACCOUNT, region="eu-west-1", temporary=tmp_path))
     assert descendants(os.getpid()) <= before
 
 
@@ -189,6 +222,7 @@ def test_a_server_that_cannot_start_says_why() -> None:
 def nothing_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A machine with Python only: no Java, no Node, no pip packages of them, nothing unpacked."""
     monkeypatch.setattr(install, "ENGINES_FOLDER", tmp_path / "engines")
+    monkeypatch.setattr(install, "LOG", tmp_path / "setup.log")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setattr(install, "_package_folder", lambda _module: None)
@@ -303,3 +337,15 @@ def test_a_tarball_with_another_checksum_is_not_used(registry: Callable[[dict[st
     with pytest.raises(EngineMissing, match="it is not the one that was tested and is not used"):
         install._fetch(expected)  # noqa: SLF001 - install() would go on to the real engines
     assert not expected.is_there
+
+
+def test_a_registry_that_does_not_answer_is_told_in_npms_words_and_the_log_has_all_of_them(
+    registry: Callable[[dict[str, bytes]], Tarball], nothing_installed: Path
+) -> None:
+    tarball = registry({"package/kept/proof.txt": b"1"})
+    (nothing_installed / "npm").write_text("#!/bin/sh\necho 'npm error ENOTFOUND' >&2\nexit 1\n")
+    with pytest.raises(EngineMissing) as caught:
+        install._fetch(tarball)  # noqa: SLF001 - install() would go on to the real engines
+    assert "npm error ENOTFOUND" in str(caught.value)
+    assert str(install.LOG) in str(caught.value)
+    assert "npm error ENOTFOUND" in install.LOG.read_text(encoding="utf-8")

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.local.mappings.item_failures import first_failure
+from infra.local.emulator.mappings.item_failures import first_failure
 from tests.local.lambda_in_tests import QUICK, REGION, LambdaInTests, lambda_in_tests, until
 from tests.local.streams_in_tests import HIGH, LOW, NOTES_WHAT_COMES, Streams
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from infra.local.client import LocalAwsProcess
+    from infra.local.emulator.client import LocalAwsProcess
 
 
 def data_of(document: dict[str, Any]) -> list[str]:

@@ -15,13 +15,15 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from botocore.exceptions import ClientError
 
-from infra.local.answers import refusal
-from infra.local.client import ACCOUNT, LocalAwsProcess
-from infra.local.engines.dynamodb_calls import DynamoDBCalls
-from infra.local.engines.kinesis_calls import KinesisCalls
-from infra.local.engines.moto_app import MotoApp
-from infra.local.engines.upstream import Answer, EngineGone, Upstream
-from infra.local.gateway import Gateway, operation_of
+from infra.local.emulator.answers import Answer, refusal
+from infra.local.emulator.client import ACCOUNT, LocalAwsProcess
+from infra.local.emulator.dynamodb_api import DynamoDBApi
+from infra.local.emulator.engines.dynamodb_calls import DynamoDBCalls
+from infra.local.emulator.engines.kinesis_calls import KinesisCalls
+from infra.local.emulator.engines.moto_app import MotoApp
+from infra.local.emulator.engines.upstream import EngineGone, Upstream
+from infra.local.emulator.gateway import Gateway, operation_of
+from infra.local.emulator.replicas.replicas import Replicas
 
 REGION = "eu-west-1"
 NUMBERS = itertools.count()
@@ -265,7 +267,8 @@ def call_through(
 
 def gateway_to(upstream: Upstream) -> Gateway:
     dynamodb = DynamoDBCalls(upstream, account=ACCOUNT)
-    return Gateway(dynamodb=dynamodb, kinesis=KinesisCalls(upstream), moto=NoMoto(), region=REGION)
+    api = DynamoDBApi(dynamodb, Replicas(dynamodb, delay_seconds=0))
+    return Gateway(dynamodb=api, kinesis=KinesisCalls(upstream), moto=NoMoto(), region=REGION)
 
 
 def test_an_engine_that_hangs_up_is_an_error_that_sdks_retry() -> None:

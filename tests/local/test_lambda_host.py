@@ -22,14 +22,14 @@ from tests.local.process_tree import is_running
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from infra.local.client import LocalAwsProcess
+    from infra.local.emulator.client import LocalAwsProcess
 
 PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
 def aws(tmp_path: Path) -> Iterator[LambdaInTests]:
-    with lambda_in_tests(tmp_path, max_workers=2, event_retry_seconds=(0.01, 0.01)) as served:
+    with lambda_in_tests(tmp_path, max_workers=2) as served:
         yield served
 
 
@@ -196,13 +196,6 @@ def test_a_request_over_6_mb_is_refused(aws: LambdaInTests) -> None:
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413
 
 
-def test_an_event_over_1_mb_is_refused(aws: LambdaInTests) -> None:
-    aws.function("def handler(event, context): return len(event)")
-    with pytest.raises(ClientError) as caught:
-        aws.client.invoke(FunctionName="f", InvocationType="Event", Payload=json.dumps("x" * 1_048_576))
-    assert error_code(caught) == "RequestEntityTooLargeException"
-
-
 def test_an_answer_over_6_mb_is_an_error_and_the_function_lives_on(aws: LambdaInTests) -> None:
     aws.function("def handler(event, context): return 'x' * event")
     assert aws.error_of(payload=6_291_556)["errorType"] == "Function.ResponseSizeTooLarge"
@@ -286,37 +279,20 @@ def test_a_reserved_concurrency_of_zero_switches_a_function_off(aws: LambdaInTes
     with pytest.raises(ClientError) as caught:
         aws.invoke()
     assert error_code(caught) == "TooManyRequestsException"
+    limit = aws.client.get_account_settings()["AccountLimit"]
+    assert (limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"]) == (1000, 1000)
+    aws.client.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=40)
+    assert aws.client.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"] == 960
     aws.client.delete_function_concurrency(FunctionName="f")
     assert aws.invoke() == 1
 
 
-# Asynchronous invocations
-
-
-def test_an_event_is_answered_at_once_and_a_failing_one_is_tried_three_times(aws: LambdaInTests) -> None:
-    aws.function("def handler(event, context):\n    note(event)\n    raise ValueError('never')")
-    answer = aws.client.invoke(FunctionName="f", InvocationType="Event", Payload=b'"e"')
-    assert answer["StatusCode"] == 202
-    assert answer["Payload"].read() == b""
-    until(lambda: aws.notes() == ["e"] * 3)
-    # Another function call gives a fourth try the time to show.
-    aws.error_of("last")
-    assert aws.notes() == ["e", "e", "e", "last"]
-
-
-def test_an_event_waits_while_the_function_is_throttled(aws: LambdaInTests) -> None:
+@pytest.mark.parametrize("kind", ["Event", "DryRun"])
+def test_an_invocation_that_would_not_bring_the_answer_is_refused_and_not_run(aws: LambdaInTests, kind: Any) -> None:  # noqa: ANN401 — one of boto3's literals
     aws.function("def handler(event, context): note(event)")
-    aws.client.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=0)
-    aws.client.invoke(FunctionName="f", InvocationType="Event", Payload=b'"e"')
-    with pytest.raises(ClientError):
-        aws.invoke()
-    aws.client.delete_function_concurrency(FunctionName="f")
-    until(lambda: aws.notes() == ["e"])
-
-
-def test_a_dry_run_runs_nothing(aws: LambdaInTests) -> None:
-    aws.function("def handler(event, context): note(event)")
-    assert aws.client.invoke(FunctionName="f", InvocationType="DryRun")["StatusCode"] == 204
+    with pytest.raises(ClientError) as caught:
+        aws.client.invoke(FunctionName="f", InvocationType=kind, Payload=b'"not"')
+    assert error_code(caught) == "InvalidParameterValueException"
     aws.invoke("real")
     assert aws.notes() == ["real"]
 
@@ -442,12 +418,13 @@ def test_no_worker_outlives_the_host(tmp_path: Path) -> None:
 def test_a_worker_dies_with_a_host_that_is_killed(tmp_path: Path) -> None:
     host = textwrap.dedent(f"""
         import sys
+        import threading
         from pathlib import Path
         sys.path.insert(0, {str(PROJECT)!r})
         from tests.local.lambda_in_tests import lambda_in_tests
         with lambda_in_tests(Path({str(tmp_path)!r})) as aws:
             aws.function("def handler(event, context):\\n    note(os.getpid())\\n    time.sleep(600)", Timeout=600)
-            aws.client.invoke(FunctionName="f", InvocationType="Event")
+            threading.Thread(target=aws.client.invoke, kwargs=dict(FunctionName="f"), daemon=True).start()
             sys.stdin.read()
     """)
     notes = tmp_path / "notes"

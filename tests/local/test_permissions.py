@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.local.__main__ import RECORD_VARIABLE
-from infra.local.client import ACCOUNT, LocalAwsProcess
-from infra.local.permissions.permissions import REQUIREMENTS_PATH
-from infra.local.permissions.record import Record
-from infra.local.permissions.requirements import Requirement
+from infra.local.emulator.__main__ import RECORD_VARIABLE
+from infra.local.emulator.client import ACCOUNT, LocalAwsProcess
+from infra.local.emulator.permissions.permissions import REQUIREMENTS_PATH
+from infra.local.emulator.permissions.record import Record
+from infra.local.emulator.permissions.requirements.requirement import Requirement
 
 pytestmark = pytest.mark.engines
 
@@ -175,6 +175,7 @@ MACHINE = f"arn:aws:states:{HERE}:stateMachine:m"
 REFUSED: list[tuple[str, str, dict[str, str], str, str]] = [
     ("dynamodb", "describe_limits", {}, "dynamodb:DescribeLimits", "*"),
     ("kinesis", "list_shards", {"StreamName": "s"}, "kinesis:ListShards", f"arn:aws:kinesis:{HERE}:stream/s"),
+    ("lambda", "get_account_settings", {}, "lambda:GetAccountSettings", "*"),
     ("lambda", "list_event_source_mappings", {}, "lambda:ListEventSourceMappings", "*"),
     ("s3", "put_object", {"Bucket": "b", "Key": "x/y", "Body": "z"}, "s3:PutObject", '"arn:aws:s3:::b/x/y"'),
     ("ssm", "get_parameter", {"Name": "/a/b"}, "ssm:GetParameter", f"arn:aws:ssm:{HERE}:parameter/a/b"),

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.local.permissions.policies import Decision, Policies, PolicyUnknown
-from infra.local.permissions.requirements import Requirement
-from infra.local.permissions.wildcards import fits_action, fits_arn, fits_resource, fits_text
+from infra.local.emulator.permissions.policies import Decision, Policies, PolicyUnknown
+from infra.local.emulator.permissions.requirements.requirement import Requirement
+from infra.local.emulator.permissions.wildcards import fits_action, fits_arn, fits_resource, fits_text
 from tests.property.typed_json import BOUNDED
 
 PUT = Requirement("dynamodb:PutItem", "arn:aws:dynamodb:eu-west-1:123456789012:table/t")

@@ -10,13 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.local.permissions.partiql import action_and_table
-from infra.local.permissions.requirements import Call, Requirement, UnknownCall
-from infra.local.permissions.service_requirements import destination_requirements, poller_requirements, requirements_of
-from infra.local.permissions.table_names import distinct_statements, first_member, only_table
-from tasks.aws.raw import body_of
-from tasks.aws.target import insert_statement
-from tasks.core.item import Item
+from infra.local.emulator.permissions.requirements.partiql import action_and_table
+from infra.local.emulator.permissions.requirements.requirement import Call, Requirement, UnknownCall
+from infra.local.emulator.permissions.requirements.service_requirements import (
+    destination_requirements,
+    poller_requirements,
+    requirements_of,
+)
+from infra.local.emulator.permissions.requirements.table_names import distinct_statements, first_member, only_table
+from tasks.aws.dynamodb.raw import body_of
+from tasks.aws.dynamodb.target import insert_statement
+from tasks.core.model.item import Item
 from tests.contract.call_graph import Module, modules
 from tests.property.typed_json import BOUNDED, HOSTILE, items
 
@@ -84,6 +88,11 @@ NEEDS: dict[tuple[str, str], tuple[object, dict[str, Any], list[tuple[str, str, 
         [on("dynamodb:CreateTable"), ("dynamodb:TagResource", TABLE, TAGS)],
     ),
     ("dynamodb", "DeleteItem"): ({"TableName": "t", "Key": KEY}, {}, [on("dynamodb:DeleteItem")]),
+    ("dynamodb", "DescribeKinesisStreamingDestination"): (
+        {"TableName": "t"},
+        {},
+        [on("dynamodb:DescribeKinesisStreamingDestination")],
+    ),
     ("dynamodb", "DescribeLimits"): ({}, {}, [on("dynamodb:DescribeLimits", "*")]),
     ("dynamodb", "DescribeTable"): ({"TableName": TABLE}, {}, [on("dynamodb:DescribeTable")]),
     ("dynamodb", "DescribeTimeToLive"): ({"TableName": "t"}, {}, [on("dynamodb:DescribeTimeToLive")]),
@@ -95,6 +104,7 @@ NEEDS: dict[tuple[str, str], tuple[object, dict[str, Any], list[tuple[str, str, 
         [on("dynamodb:Query", f"{TABLE}/index/i")],
     ),
     ("dynamodb", "Scan"): ({"TableName": "t", "Segment": 0, "TotalSegments": 1}, {}, [on("dynamodb:Scan")]),
+    ("dynamodb", "UpdateItem"): ({"TableName": "t", "Key": KEY}, {}, [on("dynamodb:UpdateItem")]),
     ("dynamodb", "TransactWriteItems"): (
         {"TransactItems": [{"Put": {"TableName": "t"}}, {"Delete": {"TableName": "t2"}}]},
         {},
@@ -106,7 +116,8 @@ NEEDS: dict[tuple[str, str], tuple[object, dict[str, Any], list[tuple[str, str, 
         [
             on("dynamodb:UpdateTable"),
             *(
-                on(f"dynamodb:{action}", REPLICA)
+                on(f"dynamodb:{action}", table)
+                for table in (TABLE, REPLICA)
                 for action in (
                     "CreateTable",
                     "CreateTableReplica",
@@ -119,6 +130,8 @@ NEEDS: dict[tuple[str, str], tuple[object, dict[str, Any], list[tuple[str, str, 
                     "BatchWriteItem",
                 )
             ),
+            on("dynamodb:DescribeTable", REPLICA),
+            on("dynamodb:DescribeLimits", "*"),
             on(
                 "iam:CreateServiceLinkedRole",
                 REPLICATION_ROLE,
@@ -157,12 +170,18 @@ NEEDS: dict[tuple[str, str], tuple[object, dict[str, Any], list[tuple[str, str, 
         {"path": f"{PATH}/u-1"},
         [on("lambda:DeleteEventSourceMapping", MAPPING, lambda_FunctionArn=[FUNCTION])],
     ),
+    ("lambda", "GetAccountSettings"): (
+        {},
+        {"path": "/2016-08-19/account-settings/"},
+        [on("lambda:GetAccountSettings", "*")],
+    ),
     ("lambda", "ListEventSourceMappings"): ({}, {"path": PATH}, [on("lambda:ListEventSourceMappings", "*")]),
     ("lambda", "UpdateEventSourceMapping"): (
         {"Enabled": True},
         {"path": f"{PATH}/u-1"},
         [on("lambda:UpdateEventSourceMapping", MAPPING, lambda_FunctionArn=[FUNCTION])],
     ),
+    ("s3", "GetObject"): ({}, {"path": "/b/rejects/r.jsonl"}, [on("s3:GetObject", "arn:aws:s3:::b/rejects/r.jsonl")]),
     ("s3", "ListObjectsV2"): (
         {},
         {"path": "/b", "query": {"list-type": "2", "prefix": "rejects/r/"}},
@@ -189,6 +208,7 @@ NEEDS: dict[tuple[str, str], tuple[object, dict[str, Any], list[tuple[str, str, 
 
 SERVICES = {
     "dynamodb": "dynamodb",
+    "dynamodb_of": "dynamodb",
     "dynamodb_streams": "dynamodbstreams",
     "events": "events",
     "kinesis": "kinesis",
@@ -197,7 +217,7 @@ SERVICES = {
     "ssm": "ssm",
     "stepfunctions": "states",
 }
-"""By the function of `tasks.aws.clients` that makes the client: the service as requirements call it."""
+"""By the function of `tasks.aws.session.clients` that makes the client: the service as requirements call it."""
 BOTO3_NAMES = {"states": "stepfunctions"}
 OPERATIONS: dict[str, dict[str, str]] = {
     service: boto3.client(
@@ -242,7 +262,7 @@ def clients_by_name(tree: ast.AST) -> dict[str, str]:
 
 
 def calls_in(module: Module) -> Iterator[tuple[str, str]]:
-    """Yield (service, operation) of every call; `?` for the service of a client that this method can not tell."""
+    """Yield (service, operation) of every call; `?` for the service of a client that this method cannot tell."""
     names = clients_by_name(module.tree)
     called = {id(node.func) for node in ast.walk(module.tree) if isinstance(node, ast.Call)}
     for node in ast.walk(module.tree):

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.client import PROJECT_ROOT, LocalSession
+from infra.local.emulator.client import PROJECT_ROOT, LocalSession
 from tests.local.process_tree import descendants, is_running
 
 pytestmark = pytest.mark.engines
@@ -95,7 +95,7 @@ class Playground:
 @contextmanager
 def started() -> Iterator[Playground]:
     with subprocess.Popen(
-        [sys.executable, "-m", "infra.local.playground"],
+        [sys.executable, "-m", "infra.local.rehearsal.playground"],
         cwd=PROJECT_ROOT,
         env=without_aws({"ITEMS": str(ITEMS)}),
         stdin=subprocess.DEVNULL,

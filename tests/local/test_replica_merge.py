@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.local.replicas.replica_merge import Change, Image, Merge
+from infra.local.emulator.replicas.replica_merge import Change, Image, Merge
 
 REGIONS = ("a", "b", "c")
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.local.client import LocalAwsProcess
+from infra.local.emulator.client import LocalAwsProcess
 
 pytestmark = pytest.mark.engines
 
@@ -68,6 +68,12 @@ class Tables:
 
     def replicas(self, region: str = HOME) -> dict[str, str]:
         return {one["RegionName"]: one["ReplicaStatus"] for one in self.describe(region).get("Replicas", [])}
+
+    def protect(self, region: str, *, enabled: bool) -> None:
+        self[region].update_table(TableName=self.name, DeletionProtectionEnabled=enabled)
+
+    def is_protected(self, region: str) -> bool:
+        return bool(self.describe(region)["DeletionProtectionEnabled"])
 
     def exists(self, region: str) -> bool:
         return self.name in self[region].list_tables()["TableNames"]
@@ -314,6 +320,44 @@ def test_delete_table_takes_a_replica_out_of_its_group(pair: Tables) -> None:
     wait_until(lambda: not pair.replicas())
     pair[HOME].delete_table(TableName=pair.name)
     assert not pair.exists(HOME)
+
+
+def test_a_protected_replica_is_neither_removed_nor_deleted(pair: Tables) -> None:
+    pair.protect(TOKYO, enabled=True)
+    for call in (
+        lambda: pair.change({"Delete": {"RegionName": TOKYO}}),
+        lambda: pair[TOKYO].delete_table(TableName=pair.name),
+    ):
+        code, message = refused(call)
+        assert (code, "protected against deletion" in message) == ("ValidationException", True)
+    assert pair.replicas() == {TOKYO: "ACTIVE"}
+    pair.put("k")
+    wait_until(lambda: pair.get("k", TOKYO) is not None)
+    pair.protect(TOKYO, enabled=False)
+    pair.change({"Delete": {"RegionName": TOKYO}})
+    wait_until(lambda: not pair.exists(TOKYO))
+
+
+def test_deletion_protection_is_each_regions_own_and_outlasts_the_others_changes(tables: Tables) -> None:
+    tables.create(DeletionProtectionEnabled=True)
+    tables.add(TOKYO)
+    assert [tables.is_protected(region) for region in (HOME, TOKYO)] == [True, False]
+    tables.protect(HOME, enabled=False)
+    tables.protect(TOKYO, enabled=True)
+    # AWS makes this change in all Regions.
+    tables[HOME].update_table(TableName=tables.name, BillingMode="PAY_PER_REQUEST")
+    assert [tables.is_protected(region) for region in (HOME, TOKYO)] == [False, True]
+    tables.protect(TOKYO, enabled=False)
+
+
+def test_each_region_has_an_id_of_its_own_and_a_replica_made_anew_has_another(pair: Tables) -> None:
+    here, there = pair.describe()["TableId"], pair.describe(TOKYO)["TableId"]
+    assert here != there
+    assert pair.change({"Delete": {"RegionName": TOKYO}})["TableDescription"]["TableId"] == here
+    wait_until(lambda: not pair.replicas())
+    pair.add(TOKYO)
+    assert pair.describe()["TableId"] == here
+    assert pair.describe(TOKYO)["TableId"] not in {here, there}
 
 
 def test_the_source_of_a_new_replica_cannot_be_deleted_for_a_day(pair: Tables) -> None:

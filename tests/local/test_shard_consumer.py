@@ -6,13 +6,13 @@ import asyncio
 import json
 from typing import Any
 
-from infra.local.lambdas.lambda_host import Invocation
-from infra.local.mappings.batch_delivery import DeliveryContext, fitting
-from infra.local.mappings.failure_destination import FailureDestination
-from infra.local.mappings.mapping_settings import MappingSettings, MappingTimes
-from infra.local.mappings.service_calls import ServiceCallError, ServiceCalls
-from infra.local.mappings.shard_consumer import ShardConsumer, ShardProgress
-from infra.local.mappings.stream_source import KinesisSource, Position, StreamRecord
+from infra.local.emulator.lambdas.lambda_host import Invocation
+from infra.local.emulator.mappings.batch_delivery import DeliveryContext, fitting
+from infra.local.emulator.mappings.failure_destination import FailureDestination
+from infra.local.emulator.mappings.mapping_settings import MappingSettings, MappingTimes
+from infra.local.emulator.mappings.service_calls import ServiceCallError, ServiceCalls
+from infra.local.emulator.mappings.shard_consumer import ShardConsumer, ShardProgress
+from infra.local.emulator.mappings.stream_source import KinesisSource, Position, StreamRecord
 
 ARN = "arn:aws:kinesis:eu-west-1:123456789012:stream/s"
 TIMES = MappingTimes(poll=0.001, first_retry=0.001, longest_retry=0.001)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from infra.local.mappings import stream_source
-from infra.local.mappings.service_calls import ServiceCalls
-from infra.local.mappings.stream_source import DynamoDBSource, Position
+from infra.local.emulator.mappings import stream_source
+from infra.local.emulator.mappings.service_calls import ServiceCalls
+from infra.local.emulator.mappings.stream_source import DynamoDBSource, Position
 from tests.local.lambda_in_tests import until
 
 if TYPE_CHECKING:

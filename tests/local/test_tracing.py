@@ -3,11 +3,13 @@
 import subprocess
 import sys
 
-from infra.local.lambdas.lambda_function import LambdaFunction
-from infra.local.lambdas.lambda_worker import worker_environment
+from infra.local.emulator.lambdas.lambda_function import LambdaFunction
+from infra.local.emulator.lambdas.lambda_worker import worker_environment
 from tests.contract.call_graph import ROOT
 
-IS_TRACED = "from tasks.aws.trace import tracer; import sys; print(tracer() is not None, 'aws_xray_sdk' in sys.modules)"
+IS_TRACED = (
+    "from tasks.aws.session.trace import tracer; import sys; print(tracer() is not None, 'aws_xray_sdk' in sys.modules)"
+)
 
 
 def is_traced(environment: dict[str, str]) -> bool:

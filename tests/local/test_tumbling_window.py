@@ -5,25 +5,29 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.local.lambdas.lambda_errors import MAX_PAYLOAD_BYTES
-from infra.local.lambdas.lambda_host import Invocation
-from infra.local.mappings.batch_delivery import BatchDelivery, DeliveryContext, fitting, payload_of
-from infra.local.mappings.failure_destination import FailureDestination
-from infra.local.mappings.mapping_settings import MappingSettings, MappingTimes
-from infra.local.mappings.service_calls import ServiceCalls
-from infra.local.mappings.stream_source import KinesisSource, StreamRecord
-from infra.local.mappings.tumbling_window import TumblingWindow, state_of
-from tests.local.lambda_in_tests import until
+from infra.local.emulator.lambdas.lambda_errors import MAX_PAYLOAD_BYTES
+from infra.local.emulator.lambdas.lambda_host import Invocation
+from infra.local.emulator.mappings.batch_delivery import BatchDelivery, DeliveryContext, fitting, payload_of
+from infra.local.emulator.mappings.failure_destination import FailureDestination
+from infra.local.emulator.mappings.mapping_settings import MappingSettings, MappingTimes
+from infra.local.emulator.mappings.service_calls import ServiceCalls
+from infra.local.emulator.mappings.stream_source import KinesisSource, StreamRecord
+from infra.local.emulator.mappings.tumbling_window import TumblingWindow, state_of
+from tests.local.lambda_in_tests import QUICK, lambda_in_tests, until
 from tests.local.streams_in_tests import LOW, NOTES_WHAT_COMES, Streams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
+
+    from infra.local.emulator.client import LocalAwsProcess
 
 # As long as AWS allows: in a test such a window does not end by itself.
 LONG: Final = 900
@@ -117,6 +121,18 @@ def test_a_batch_is_of_one_window_and_the_next_window_s_records_come_after_its_e
     streams.map(GATHERS, TumblingWindowInSeconds=1)
     until(lambda: len(calls(streams)) == 4)
     assert calls(streams) == [["batch", "a", ""], ["end", "", "a"], ["batch", "c", ""], ["end", "", "c"]]
+
+
+@pytest.mark.engines
+def test_a_batching_window_gathers_records_of_one_tumbling_window(tmp_path: Path, local_aws: LocalAwsProcess) -> None:
+    """As the replicator's mapping has both."""
+    with lambda_in_tests(tmp_path, endpoint_url=local_aws.endpoint_url, times=replace(QUICK, second=0.01)) as aws:
+        streams = Streams(aws, local_aws)
+        streams.open()
+        streams.map(GATHERS, MaximumBatchingWindowInSeconds=100, TumblingWindowInSeconds=LONG)  # a second, at this pace
+        streams.put("a")
+        streams.put("b")
+        until(lambda: calls(streams) == [["batch", "ab", ""]])
 
 
 # Failures

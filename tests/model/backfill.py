@@ -67,14 +67,32 @@ def writer_steps(world: World, state: State) -> Iterator[tuple[Step, State]]:
             if not world.has_receipt(state, record):
                 yield (
                     ("page {} ({}) is delivered, and has no receipt", record.number, _in_page(record)),
-                    state._replace(deliveries=state.deliveries | {Delivery(record, 0)}),
+                    state._replace(deliveries=state.deliveries | {Delivery(record, world.noted(state, record))}),
                 )
     for delivery in under_way:
         yield _write(world, state, delivery)
+        if world.bounds.notes:
+            yield from _note(world, state, delivery)
         yield (
             ("the writer of page {} ({}) crashes", delivery.record.number, _in_page(delivery.record)),
             state._replace(deliveries=state.deliveries - {delivery}),
         )
+
+
+def _note(world: World, state: State, delivery: Delivery) -> Iterator[tuple[Step, State]]:
+    """Yield that the writer's time is over: it notes how many items are dealt with, and ends."""
+    record = delivery.record
+    done = delivery.step if world.ways.is_note_last else delivery.step + 1
+    if 0 < done <= len(record.items):
+        others = {note for note in state.noted if note.record != record}
+        step: Step = (
+            "the writer of page {} ({}) notes that {} are done, and ends",
+            record.number,
+            _in_page(record),
+            done,
+        )
+        noted = frozenset({*others, Delivery(record, done)})
+        yield step, state._replace(deliveries=state.deliveries - {delivery}, noted=noted)
 
 
 def _write(world: World, state: State, delivery: Delivery) -> tuple[Step, State]:

@@ -3,10 +3,10 @@
 Beside them, what the product relies on: there the ways are the product's, and the bounds allow what must not happen.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from tasks.core.conflict import Change, LateChange, ReplicationRule, judge_late_change, tombstone_of
-from tasks.core.item import Item
+from tasks.core.model.item import Item
+from tasks.core.replicate.conflict import Change, LateChange, ReplicationRule, judge_late_change, tombstone_of
 from tests.model.bounds import Bounds
 from tests.model.state import PHASES
 from tests.model.ways import VERSION, Ways
@@ -62,16 +62,51 @@ class ReceiptByNumber(Ways):
         return "received"
 
 
+class NoteByNumber(Ways):
+    """A note of how far a page is names the page, not its bytes."""
+
+    def note_name(self, digest: str) -> str:
+        """The same for all."""
+        del digest
+        return "noted"
+
+
 class OnlyTheFirstImage(Ways):
-    """After the fence a change is applied over what its first one found, and over nothing that came in between."""
+    """A late change is applied over what its first one found, and over nothing that came in between."""
 
     def judge(self, change: Change, present: Item | None) -> LateChange:
         """Without the images that the batch passed through."""
         return judge_late_change(Change(change.key, change.old, change.new, change.sequence_number), present)
 
 
+class OnlyOneImageInBetween(Ways):
+    """A late change is applied over what its first one found or left, and over nothing later."""
+
+    def judge(self, change: Change, present: Item | None) -> LateChange:
+        """Without the other images that the batch passed through."""
+        return judge_late_change(replace(change, between=change.between[:1]), present)
+
+
+class OverrulesWhatIsApplied(Ways):
+    """After the fence a change that the target already has is taken for overruled."""
+
+    def judge(self, change: Change, present: Item | None) -> LateChange:
+        """As if the application had put just that."""
+        verdict = judge_late_change(change, present)
+        return LateChange.TARGET_WINS if verdict is LateChange.APPLIED else verdict
+
+
+class PassesOverRejects(Ways):
+    """What is kept as a reject is nobody's affair any more."""
+
+    def stops_for(self, *, is_equal: bool) -> bool:
+        """Never."""
+        del is_equal
+        return False
+
+
 class SourceWins(Ways):
-    """After the fence a change is applied whatever the target has."""
+    """A late change is applied whatever the target has."""
 
     def judge(self, change: Change, present: Item | None) -> LateChange:
         """Always."""
@@ -99,6 +134,9 @@ class Control:
     bounds: Bounds = field(default_factory=lambda: Bounds(operations=1))
 
 
+AFTER_THE_PURGE = "a page puts an item after the purge"
+LEFT_OVER = Bounds(before=2, operations=0, is_on_before=True, leaves_over=True)
+
 CONTROLS = (
     Control("the article's rule", ArticleWays(), "has what write 1 left", 11, Bounds(operations=1, clock="forwards")),
     Control("deletes without tombstones", NoTombstones(), "has what write 1 left", 11),
@@ -112,11 +150,18 @@ CONTROLS = (
     Control(
         "a purge before the writer is detached",
         PurgeAtAnyTime(phases=phases(purge_after="backfill")),
-        "a page puts an item after the purge",
+        AFTER_THE_PURGE,
         13,
     ),
-    Control("the rule DELETE while the writer is attached", Ways(closes_door=False), "has what write 1 left", 16),
-    Control("the rule DELETE while a last page is written", Ways(waits_for_writer=False), "has what write 1 left", 17),
+    Control("the rule DELETE while the writer is attached", Ways(closes_door=False), AFTER_THE_PURGE, 14),
+    Control("the rule DELETE while a last page is written", Ways(waits_for_writer=False), AFTER_THE_PURGE, 15),
+    Control(
+        "a run that is resumed behind the purge, and attaches the writer",
+        Ways(keeps_door_closed=False),
+        "has what write 1 left",
+        18,
+        Bounds(operations=1, resumes=True),
+    ),
     Control("a receipt before the last item", Ways(is_receipt_last=False), "a1 is not in the target", 6),
     Control("a cursor before PutRecords", Ways(scanner=("enter", "return", "put")), "Kinesis does not hold", 5),
     Control("a cursor before the send ledger", Ways(scanner=("put", "return", "enter")), "ledger does not name", 4),
@@ -127,6 +172,20 @@ CONTROLS = (
         8,
     ),
     Control("a receipt by page number", ReceiptByNumber(), "b differs", 15, Bounds(keys=2, operations=0, before=2)),
+    Control(
+        "a note before the item that it names",
+        Ways(is_note_last=False),
+        "a1 is not in the target",
+        8,
+        Bounds(operations=0, notes=True),
+    ),
+    Control(
+        "a note by page number",
+        NoteByNumber(),
+        "page 0 has its receipt, and b1 is not in the target",
+        12,
+        Bounds(keys=2, operations=1, before=1, notes=True, ends_with="backfill"),
+    ),
     Control(
         "a watermark before the write",
         Ways(replicator=("mark", "enter", "write")),
@@ -140,30 +199,30 @@ CONTROLS = (
         5,
     ),
     Control(
-        "a fence before the replicator has passed",
+        "the late rule before the replicator has passed",
         Ways(waits_in=frozenset({"draining", "cutting over"})),
         "kept as overruled by the target's own write, and nobody has written",
-        16,
+        18,
         Bounds(operations=2, sendings=1),
     ),
     Control(
         "a cut-over before the replicator has passed",
-        Ways(waits_in=frozenset({"fencing", "draining"})),
+        Ways(waits_in=frozenset({"protecting", "draining"})),
         "traffic moves while the replicator is behind",
-        15,
+        16,
     ),
     Control(
         "a rule taken for in force at once",
-        Ways(waits_for_rule_in=frozenset()),
+        Ways(waits_for_rule_in=frozenset({"purging"})),
         "the application's own write of a is undone",
-        17,
+        18,
         Bounds(operations=1, misses_tips=True, repeats=True),
     ),
     Control(
         "a purge while an old batch may be under way",
-        Ways(phases=phases(purge_after="closing"), waits_for_rule_in=frozenset({"cutting over"})),
-        "a tombstone of a that the ledger does not know",
-        15,
+        Ways(waits_for_rule_in=frozenset({"cutting over"})),
+        "the purge is over, and a tombstone of a comes",
+        13,
     ),
     Control(
         "a replicator that goes on past a failure",
@@ -175,24 +234,80 @@ CONTROLS = (
         "a late change judged by its first image alone",
         OnlyTheFirstImage(),
         "kept as overruled by the target's own write, and nobody has written",
-        18,
-        Bounds(operations=2, waits_until="fencing"),
+        20,
+        Bounds(operations=2, waits_until="protecting"),
+    ),
+    Control(
+        "a late change judged by its first two images alone",
+        OnlyOneImageInBetween(),
+        "kept as overruled by the target's own write, and nobody has written",
+        21,
+        Bounds(before=0, operations=3, waits_until="protecting", changes_at_once=3),
+    ),
+    Control(
+        "a late change that comes again taken for overruled",
+        OverrulesWhatIsApplied(has_late_ledger=False),
+        "kept as overruled by the target's own write, and nobody has written",
+        23,
+        Bounds(before=0, operations=1, waits_until="moved"),
     ),
     Control(
         "late changes without a ledger",
         Ways(has_late_ledger=False),
         "the application's own write of a is undone",
-        23,
-        Bounds(operations=1, waits_until="fencing"),
+        24,
+        Bounds(operations=1, waits_until="protecting"),
     ),
     Control(
         "a late change before its entry in the ledger",
         Ways(enters_with_the_write=False),
         "the application's own write of a is undone",
-        22,
-        Bounds(operations=1, waits_until="fencing"),
+        23,
+        Bounds(operations=1, waits_until="protecting"),
     ),
-    Control("a late change over anything", SourceWins(), "the application's own write of a is undone", 19),
+    Control(
+        "a cut-over that passes over rejects",
+        PassesOverRejects(),
+        "traffic moves to a table that differs",
+        19,
+        Bounds(operations=1, refuses=True, waits_until="proof"),
+    ),
+    Control(
+        "a horizon by time, with a clock that is late",
+        Ways(horizon_reaches=1),
+        "change 2 is passed over, and page 0 has a1",
+        6,
+        Bounds(operations=1, sendings=1, is_on_before=True),
+    ),
+    Control(
+        "a scan before what is passed over has settled",
+        Ways(settles=False),
+        "a differs",
+        10,
+        Bounds(operations=0, is_on_before=True),
+    ),
+    Control(
+        "changes passed over that a target with items lacks",
+        Ways(passes_over_into="any"),
+        "a differs",
+        12,
+        LEFT_OVER,
+    ),
+    Control(
+        "a horizon while a batch of an earlier run is under way",
+        Ways(waits_for_earlier_batches=False),
+        "the target has what write 1 left",
+        7,
+        LEFT_OVER,
+    ),
+    Control(
+        "a horizon that is taken anew once the replicator is at work",
+        Ways(takes_the_horizon_once=False),
+        "change 2 is passed over, and page 0 has a1",
+        7,
+        Bounds(operations=1, sendings=1, is_on_before=True),
+    ),
+    Control("a late change over anything", SourceWins(), "the application's own write of a is undone", 20),
 )
 """The traces are as short as they can be, and begin with an empty table: the phases alone take a dozen steps."""
 
@@ -208,22 +323,22 @@ RELIED_ON = (
         "a batch that was partly applied comes again at least as large",
         Ways(),
         "kept as overruled by the target's own write, and nobody has written",
-        18,
+        20,
         Bounds(operations=2, waits_until="proof", shrinks=True),
     ),
     Control(
         "the cut-over sees every tip",
         Ways(),
         "the application's own write of a is undone",
-        21,
+        22,
         Bounds(operations=1, misses_tips=True),
     ),
     Control(
-        "the fence sees every tip",
+        "ProtectTarget sees every tip",
         Ways(),
         "kept as overruled by the target's own write, and nobody has written",
-        16,
-        Bounds(operations=2, sendings=1, misses_tips=True, misses_tips_of_the_fence=True),
+        18,
+        Bounds(operations=2, sendings=1, misses_tips=True, misses_tips_of_protect_target=True),
     ),
 )
 """What the product itself can not see to: without it the explorer catches the product as it is."""

@@ -3,11 +3,12 @@
 import gc
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tests.model.backfill import scanner_steps, writer_steps
 from tests.model.bounds import Bounds
+from tests.model.breaks import break_steps, is_stopped
 from tests.model.invariants import is_quiet, wrong_between, wrong_in
 from tests.model.machine import first_state, machine_steps
 from tests.model.replicator import replicator_steps
@@ -15,6 +16,8 @@ from tests.model.source import source_steps
 from tests.model.state import State, Step, in_words
 from tests.model.ways import Ways
 from tests.model.world import World
+
+Actor = Callable[[World, State], Iterator[tuple[Step, State]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class Found:
     steps: int
     """Ways from one state to another."""
     ends: int
-    """States after the cut-over in which nothing is left to do for the replicator."""
+    """States of the last phase in which nothing is left to do for the replicator."""
     cpu_seconds: float
     wrong: str | None = None
     """What does not hold, `None` if everything does."""
@@ -46,14 +49,27 @@ class Found:
         return "\n".join([*lines, f"     wrong: {self.wrong}"])
 
 
+ACTORS: tuple[Actor, ...] = (
+    break_steps,
+    source_steps,
+    machine_steps,
+    scanner_steps,
+    writer_steps,
+    replicator_steps,
+)
+"""All who may take a step."""
+
+
+def is_over(world: World, state: State) -> bool:
+    """Whether nothing happens any more; a run that was stopped before the move has moved nothing, and is over."""
+    return state.phase == "ended" or is_stopped(world, state)
+
+
 def steps_from(world: World, state: State) -> Iterator[tuple[Step, State]]:
     """Yield everything that may happen next."""
-    yield from source_steps(world, state)
-    if state.phase != world.bounds.ends_with or state.phase == "moved":
-        yield from machine_steps(world, state)
-    yield from scanner_steps(world, state)
-    yield from writer_steps(world, state)
-    yield from replicator_steps(world, state)
+    if not is_over(world, state):
+        for actor in ACTORS:
+            yield from actor(world, state)
 
 
 def explore(bounds: Bounds, ways: Ways | None = None) -> Found:

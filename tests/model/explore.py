@@ -10,6 +10,7 @@ import sys
 from tests.model.controls import CONTROLS, RELIED_ON
 from tests.model.exploration import explore
 from tests.model.explorations import EXPLORATIONS
+from tests.model.route_controls import ROUTE_CONTROLS, ROUTE_RELIED_ON
 
 
 def main(arguments: list[str]) -> int:
@@ -27,7 +28,7 @@ def main(arguments: list[str]) -> int:
         if found.wrong is not None:
             is_wrong = True
             say(found.trace_in_words())
-    for control in (*CONTROLS, *RELIED_ON):
+    for control in (*CONTROLS, *RELIED_ON, *ROUTE_CONTROLS, *ROUTE_RELIED_ON):
         if options.only not in control.name:
             continue
         found = explore(control.bounds, control.ways)

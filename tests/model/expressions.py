@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-from tasks.core.item import Item, canonical
+from tasks.core.model.item import Item, canonical
 
 
 def holds(condition: Mapping[str, object], item: Item | None) -> bool:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from tests.model.state import APPLICATION, LETTERS, State, item_name
+from tests.model.losses import differs, is_anew, lost_by_the_machine
+from tests.model.state import APPLICATION, LETTERS, MOVED, State, item_name
 from tests.model.world import World
 
-CLOSED_PHASES = frozenset({"proof", "fencing", "draining", "purging", "cutting over"})
+CLOSED_PHASES = frozenset({"proof", "protecting", "draining", "purging", "cutting over", "flipping"})
 """No page can come any more, and the application does not yet write to the target."""
 
 
@@ -21,10 +22,13 @@ def wrong_in(world: World, state: State) -> str | None:
 def wrong_between(world: World, before: State, after: State) -> str | None:
     """Return what a step has done that none may do, `None` if nothing."""
     wrong = None
+    if before.is_broken != after.is_broken:
+        # It was the world.
+        return None
     if before.target != after.target:
         wrong = page_after_the_purge(world, before, after) or application_undone(world, before, after)
     elif before.phase != after.phase:
-        wrong = move_too_soon(world, before, after)
+        wrong = move_too_soon(world, before, after) or lost_by_the_machine(world, before, after)
     return wrong
 
 
@@ -52,8 +56,10 @@ def cursor_too_soon(_: World, state: State) -> str | None:
     return None
 
 
-def receipt_too_soon(_: World, state: State) -> str | None:
+def receipt_too_soon(world: World, state: State) -> str | None:
     """A receipt stands only for a page of which every item was dealt with."""
+    if is_anew(world, state, "target") or state.scanner is None:  # no page counts any more, and changes go over them
+        return None
     for record in state.receipts:
         for key, position in record.items:
             is_deleted = any(write.key == key and not write.content for write in state.history[position:])
@@ -64,12 +70,16 @@ def receipt_too_soon(_: World, state: State) -> str | None:
 
 def watermark_too_soon(world: World, state: State) -> str | None:
     """A watermark moves only over applied changes, and nothing older than it comes to the target again."""
+    if is_anew(world, state, "target", "mapping"):
+        return None
     for shard, mark in enumerate(state.marks):
         if mark is None:
             continue
         positions = [position for position in world.positions(state, shard) if position <= mark.position]
         last = {state.history[position - 1].key: position for position in positions}
         for key, position in last.items():
+            if state.horizon and position <= state.horizon[shard]:
+                continue
             wrong = _is_behind(world, state, key, position)
             if wrong:
                 return f"the watermark has passed change {position} of {LETTERS[key]}, and {wrong}"
@@ -88,11 +98,34 @@ def _is_behind(world: World, state: State, key: int, position: int) -> str | Non
     return f"the target has what write {place} left" if place < position else None
 
 
+def passed_over_unseen(world: World, state: State) -> str | None:
+    """A change that was passed over is in what the scan reads."""
+    if not state.horizon:
+        return None
+    for _, record in state.sent:
+        for key, position in record.items:
+            horizon = state.horizon[world.shard_of(key)]
+            passed = [number for number, write in enumerate(state.history, 1) if number <= horizon and write.key == key]
+            if position < max(passed, default=0):
+                return f"change {max(passed)} is passed over, and page {record.number} has {item_name(key, position)}"
+    return None
+
+
 def unknown_tombstone(world: World, state: State) -> str | None:
     """The ledger knows every tombstone, or nobody ever removes it."""
     for key in world.keys:
         if state.target[key] < 0 and key not in state.tombstones:
             return f"the target has a tombstone of {LETTERS[key]} that the ledger does not know"
+    return None
+
+
+def tombstone_after_the_purge(world: World, state: State) -> str | None:
+    """Nothing leaves a tombstone behind the purge: so it may come long before the cut-over, and is over for good."""
+    if state.phase not in CLOSED_PHASES or world.ways.phases.index(state.phase) <= world.ways.phases.index("purging"):
+        return None
+    for key in world.keys:
+        if state.target[key] < 0 or key in state.tombstones:
+            return f"the purge is over, and a tombstone of {LETTERS[key]} comes"
     return None
 
 
@@ -102,24 +135,26 @@ def unequal_at_rest(world: World, state: State) -> str | None:
         return None
     for key in world.keys:
         is_kept = key in state.refused or world.in_source(state.history, key) in state.rejected
-        if not is_kept and world.differs(state.history, key, state.target[key]):
+        if not is_kept and differs(world, state, key):
             return f"every change is applied, and {LETTERS[key]} differs"
     return None
 
 
 def overruled_without_cause(world: World, state: State) -> str | None:
     """No change is kept as overruled by the application before the application writes."""
-    if world.bounds.stops or world.bounds.refuses or state.phase == "moved" or not state.rejected:
+    if world.bounds.stops or world.bounds.refuses or state.application or not state.rejected:
+        return None
+    if is_anew(world, state, "target", "mapping"):
         return None
     return "a change is kept as overruled by the target's own write, and nobody has written to the target"
 
 
 def unequal_after_the_move(world: World, state: State) -> str | None:
     """A late write to the source is carried over, or the application's own stands and the late one is kept."""
-    if state.phase != "moved" or not is_quiet(world, state):
+    if state.phase not in MOVED or not is_quiet(world, state):
         return None
     for key in world.keys:
-        if not world.differs(state.history, key, state.target[key]):
+        if not differs(world, state, key):
             continue
         last = _last_late(world, state, key)
         is_kept = last in state.rejected
@@ -160,9 +195,7 @@ def move_too_soon(world: World, before: State, after: State) -> str | None:
     for key in world.keys:
         if before.target[key] < 0:
             return f"traffic moves to a table with a tombstone of {LETTERS[key]}"
-    if world.tips(before) == before.tips and any(
-        world.differs(before.history, key, before.target[key]) for key in world.keys
-    ):
+    if world.tips(before) == before.tips and any(differs(world, before, key) for key in world.keys):
         return "traffic moves to a table that differs"
     return None
 
@@ -193,7 +226,9 @@ STATE_INVARIANTS: tuple[Callable[[World, State], str | None], ...] = (
     cursor_too_soon,
     receipt_too_soon,
     watermark_too_soon,
+    passed_over_unseen,
     unknown_tombstone,
+    tombstone_after_the_purge,
     unequal_at_rest,
     overruled_without_cause,
     unequal_after_the_move,

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from tasks.core.conflict import RULE_ORDER, LateChange, ReplicationRule
-from tests.model.state import APPLICATION, LETTERS, Batch, State, Step, item_name, put_at
+from tasks.core.replicate.conflict import RULE_ORDER, LateChange, ReplicationRule
+from tests.model.state import APPLICATION, LETTERS, Batch, Mark, State, Step, item_name, put_at
 from tests.model.world import Merged, Stretch, World
 
 LEAVE_TOMBSTONES = RULE_ORDER.index(ReplicationRule.LEAVE_TOMBSTONES)
@@ -14,6 +14,8 @@ Steps = Iterator[tuple[Step, State]]
 
 def replicator_steps(world: World, state: State) -> Steps:
     """Yield what the replicator may do next, in each shard, which has one batch at a time."""
+    if state.phase == "before":
+        return
     for shard in world.shards:
         batch = state.batches[shard]
         if batch is None:
@@ -34,6 +36,11 @@ def killed(world: World, state: State, shard: int) -> State:
 
 
 def _begin(world: World, state: State, shard: int) -> Steps:
+    if state.marks[shard] is None and state.horizon and state.horizon[shard]:
+        # The shard's first batch, whatever comes in it.
+        mark = Mark(state.horizon[shard], state.rule)
+        yield ("the watermark begins at {}", mark.position), state._replace(marks=put_at(state.marks, shard, mark))
+        return
     for first, end in world.batches(state, shard):
         batch = _with_next_step(world, state, shard, Batch(start=first - 1, end=end, rule=state.rule))
         yield (

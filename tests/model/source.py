@@ -8,10 +8,11 @@ from tests.model.world import World
 
 def source_steps(world: World, state: State) -> Iterator[tuple[Step, State]]:
     """Yield every put and delete that the bounds allow; a write that changes nothing leaves no record, and is none."""
-    if state.streamed_from < 0:
+    if state.phase == "before":
         is_over = len(state.history) >= world.bounds.before
     else:
-        is_over = len(state.history) - state.streamed_from >= world.bounds.operations
+        begun = max(state.streamed_from, state.horizon_at)
+        is_over = len(state.history) - begun >= world.bounds.operations
     if is_over or not _is_time(world, state):
         return
     position = len(state.history) + 1
@@ -38,4 +39,4 @@ def source_steps(world: World, state: State) -> Iterator[tuple[Step, State]]:
 
 def _is_time(world: World, state: State) -> bool:
     phases = world.ways.phases
-    return state.streamed_from < 0 or phases.index(state.phase) >= phases.index(world.bounds.waits_until)
+    return state.phase == "before" or phases.index(state.phase) >= phases.index(world.bounds.waits_until)

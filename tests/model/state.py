@@ -18,13 +18,20 @@ PHASES = (
     "backfill",
     "detaching",
     "closing",
-    "proof",
-    "fencing",
-    "draining",
     "purging",
+    "proof",
+    "protecting",
+    "draining",
     "cutting over",
+    "flipping",
     "moved",
+    "ended",
 )
+"""CutOver flips in a step of its own only where the world may break the route, and the run ends after the move only
+where the bounds ask for it: so nothing else that is explored has more states for it."""
+
+MOVED = frozenset({"moved", "ended"})
+"""The application writes to the target."""
 
 
 class Write(NamedTuple):
@@ -112,6 +119,8 @@ class State(NamedTuple):
     """The send ledger: of each number the last sending."""
     receipts: frozenset[Record] = frozenset()
     deliveries: frozenset[Delivery] = frozenset()
+    noted: frozenset[Delivery] = frozenset()
+    """How far writers have noted to be with pages that they did not end."""
     tombstones: frozenset[int] = frozenset()
     """The tombstone ledger: keys."""
     swept: frozenset[int] = frozenset()
@@ -134,6 +143,23 @@ class State(NamedTuple):
     """The application's writes so far."""
     carried: tuple[int, ...] = ()
     """By key, the last change that was carried over or found applied since the last moment before the cut-over."""
+    horizon: tuple[int, ...] = ()
+    """By shard, up to here changes are passed over; empty where the stream was turned on by the run."""
+    horizon_at: int = -1
+    """So many writes had come when the horizon was taken."""
+    is_left_over: bool = False
+    """Whether the earlier run's batch has come."""
+    is_broken: bool = False
+    """Whether the world has broken the route."""
+    streamed_until: int = -1
+    """So many writes had come when the stream was turned off; -1 while it is on."""
+    begins: tuple[int, ...] = ()
+    """By shard, the position behind which a mapping begins that was made anew; empty: at the stream's beginning."""
+    has_looked: bool = False
+    """Whether a phase that looks early has found the route whole."""
+    is_resumed: bool = False
+    last_tips: tuple[int, ...] = ()
+    """Those that DrainLateWrites took last."""
 
 
 Step = tuple[str | int, ...]

@@ -8,9 +8,10 @@ import pytest
 from tests.model import explore as explore_by_hand
 from tests.model.bounds import Bounds
 from tests.model.conftest import Report
-from tests.model.controls import Control, phases
+from tests.model.controls import Control
 from tests.model.exploration import explore
 from tests.model.explorations import EXPLORATIONS, Exploration
+from tests.model.route_controls import MAPPING, STREAM, TARGET
 from tests.model.ways import Ways
 
 
@@ -24,11 +25,13 @@ def test_no_interleaving_loses_revives_or_undoes_a_write(exploration: Exploratio
     assert found.ends, "the replicator never came to rest there"
 
 
-def test_a_purge_right_behind_the_writer_is_safe_where_it_waits_for_the_rule(report: Report) -> None:
-    # The control that does not wait is caught: it is the wait that keeps tombstones out, not the purge's place.
-    early = Ways(phases=phases(purge_after="closing"))
-    found = explore(Bounds(operations=2, sendings=1), early)
-    report("a purge right behind the writer", found)
+@pytest.mark.parametrize("bounds", [STREAM, TARGET, MAPPING], ids=lambda bounds: bounds.breaks)
+def test_a_look_before_the_cut_over_stops_a_broken_run_sooner_and_loses_nothing_where_it_is_left_out(
+    bounds: Bounds, report: Report
+) -> None:
+    # Nothing mends a route: what CompareDigests, ProtectTarget or DrainChanges would find, CutOver finds.
+    found = explore(bounds, Ways(looks_in=frozenset({"cutting over", "moved"})))
+    report(f"looks of CutOver and DrainLateWrites alone, the {bounds.breaks}", found)
     assert found.wrong is None, found.trace_in_words()
     assert found.ends
 

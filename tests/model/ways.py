@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tasks.core.conflict import (
+from tasks.core.model.item import Item
+from tasks.core.replicate.conflict import (
     RULE_ORDER,
     Change,
     LateChange,
@@ -18,8 +19,8 @@ from tasks.core.conflict import (
     judge_late_change,
     tombstone_of,
 )
-from tasks.core.item import Item
-from tasks.core.watermark import Watermark, is_rule_in_force
+from tasks.core.replicate.route import Route, Seen, breaches
+from tasks.core.replicate.watermark import Watermark, is_rule_in_force
 from tests.model.state import PHASES
 
 TIMEOUT_SECONDS = 60.0
@@ -39,16 +40,34 @@ class Ways:
     replicator: tuple[ReplicatorStep, ...] = ("enter", "write", "mark")
     """Into the tombstone ledger, into the target, the watermark."""
     is_receipt_last: bool = True
+    is_note_last: bool = True
+    """Whether a writer notes an item only once the target has answered for it."""
     settles: bool = True
     """Whether the first page is read only after `settle_seconds`."""
     closes_door: bool = True
     """Whether DetachWriter detaches the writer before it sets the rule DELETE."""
     waits_for_writer: bool = True
     """Whether it then lets one time-out of the writer pass."""
-    waits_in: frozenset[str] = frozenset({"fencing", "draining", "cutting over"})
+    keeps_door_closed: bool = True
+    """Whether a run that is resumed behind the closed door leaves the writer detached."""
+    waits_in: frozenset[str] = frozenset({"protecting", "draining", "cutting over"})
     """The phases that wait until the replicator has passed the tips."""
     waits_for_rule_in: frozenset[str] = frozenset({"purging", "cutting over"})
     """The phases that wait until the rule is in force."""
+    looks_in: frozenset[str] = frozenset({"proof", "protecting", "draining", "cutting over", "moved"})
+    """The phases that look at the route, and stop the run where it is broken."""
+    looks_before_tips_in: frozenset[str] = frozenset()
+    """Those of them that look first, and take the tips then."""
+    looks_before_passing_in: frozenset[str] = frozenset()
+    """Those that look behind the tips, but before the replicator has passed them."""
+    horizon_reaches: int = 0
+    """So many writes beyond what was seen the horizon lies: as one by time would, with a clock that is late."""
+    passes_over_into: Literal["empty", "any"] = "empty"
+    """Whether the target has to be empty for changes to be passed over."""
+    waits_for_earlier_batches: bool = True
+    """Whether the horizon is taken only once no batch of an earlier run can be under way."""
+    takes_the_horizon_once: bool = True
+    """Whether a second call of AttachReplicator finds the first one's horizon, though the replicator is at work."""
     stops_at_failure: bool = True
     has_late_ledger: bool = True
     enters_with_the_write: bool = True
@@ -66,8 +85,12 @@ class Ways:
         """What a receipt names beside the page's number."""
         return digest
 
+    def note_name(self, digest: str) -> str:
+        """What a note of how far a page is names beside the page's number."""
+        return digest
+
     def judge(self, change: Change, present: Item | None) -> LateChange:
-        """What becomes of a change after the fence."""
+        """What becomes of a late change."""
         return judge_late_change(change, present)
 
     def is_in_force(
@@ -78,9 +101,21 @@ class Ways:
             record, now=now, timeout_seconds=TIMEOUT_SECONDS, open_shards=shards, watermarks=watermarks
         )
 
+    def stops_for(self, *, is_equal: bool) -> bool:
+        """Whether a rejected change keeps traffic where it is: only as long as its key differs."""
+        return not is_equal
+
     def may_purge(self, rule: ReplicationRule) -> bool:
         """Whether PurgeTombstones agrees to begin."""
         return RULE_ORDER.index(rule) >= RULE_ORDER.index(ReplicationRule.DELETE)
+
+    def finds_broken(self, route: Route, seen: Seen) -> bool:
+        """Whether the route is no longer the one that was named."""
+        return bool(breaches(route, seen))
+
+    def looks_early_in(self, phase: str) -> bool:
+        """Whether the phase still waits for something once it has looked at the route."""
+        return phase in self.looks_before_tips_in or phase in self.looks_before_passing_in
 
     def after(self, phase: str) -> str:
         """Return the phase that follows."""

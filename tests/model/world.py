@@ -8,8 +8,13 @@ import json
 from collections.abc import Callable, Hashable
 from typing import NamedTuple, TypeVar, cast
 
-from tasks.core.change import DealtWith, first_unapplied, parse_changes, passed, unapplied
-from tasks.core.conflict import (
+from tasks.core.copy.page import ScannedPage, decode_items, encode_page, read_header
+from tasks.core.copy.receipts import Receipt, Sent, compare_receipts
+from tasks.core.model.item import Item, KeySchema, canonical, is_tombstone, without_legacy_attributes
+from tasks.core.prove.digest import SOURCE, TARGET
+from tasks.core.prove.drift import Image, differ
+from tasks.core.replicate.change import DealtWith, advance, first_unapplied, parse_changes, unapplied
+from tasks.core.replicate.conflict import (
     RULE_ORDER,
     Change,
     LateChange,
@@ -17,11 +22,7 @@ from tasks.core.conflict import (
     last_per_key,
     late_condition,
 )
-from tasks.core.drift import differ
-from tasks.core.item import Item, KeySchema, canonical, is_tombstone, without_legacy_attributes
-from tasks.core.page import ScannedPage, decode_items, encode_page, read_header
-from tasks.core.receipts import Receipt, Sent, compare_receipts
-from tasks.core.watermark import CLOCK_MARGIN_SECONDS, Watermark, shards_behind
+from tasks.core.replicate.watermark import CLOCK_MARGIN_SECONDS, Watermark, shards_behind
 from tests.model.bounds import Bounds
 from tests.model.expressions import holds
 from tests.model.state import APPLICATION, LETTERS, Batch, Mark, Record, State, Write
@@ -103,11 +104,12 @@ class World:
                     found.append((end, Record(number, items)))
             return found
 
-        return self._once(("pages", state.history, state.streamed_from, cursor, number), ask)
+        seen = (state.history, state.streamed_from, state.horizon_at)
+        return self._once(("pages", seen, cursor, number), ask)
 
     def _readable(self, state: State, key: int) -> list[int]:
         """Return the positions of all items, 0 for none, that a scan may see under a key, however stale it is."""
-        floor = state.streamed_from if self.ways.settles else 0
+        floor = max(state.streamed_from, state.horizon_at) if self.ways.settles else 0
         lengths = range(floor, len(state.history) + 1)
         return sorted({self.in_source(state.history[:length], key) for length in lengths})
 
@@ -142,15 +144,21 @@ class World:
         """Whether the purge may remove it."""
         return cell < 0 and is_tombstone(self._tombstone_items[-cell - 1][1])
 
-    def differs(self, history: History, key: int, cell: int) -> bool:
-        """Whether the proof finds the key different at this moment."""
-        source = self.in_source(history, key)
+    def differs(self, history: History, key: int, cell: int, moment: int | None = None) -> bool:
+        """Whether the proof finds the key different from what the source had after so many writes; `None`: has now."""
+        source = self.in_source(history[:moment], key)
 
         def ask() -> bool:
             item = self.item(key, history[source - 1].content) if source else None
-            return differ(item, self.cell_item(history, key, cell)) is not None
+            there = self.cell_item(history, key, cell)
+            return (
+                differ(
+                    None if item is None else Image.of(item, SOURCE), None if there is None else Image.of(there, TARGET)
+                )
+                is not None
+            )
 
-        return self._once(("differs", history, key, cell), ask)
+        return self._once(("differs", history, key, cell, moment), ask)
 
     # ------------------------------------------------------------ pages
 
@@ -202,6 +210,23 @@ class World:
 
         return self._once(("is drained", state.history, state.sent, state.receipts, pages), ask)
 
+    def noted(self, state: State, record: Record) -> int:
+        """Return how many of a page's items are noted as dealt with."""
+        names = self._note_names(state.history, record)
+        # Of several sendings of the same name the one that is most wrong, which is one of the control's only.
+        most = max(
+            (
+                note.step
+                for note in state.noted
+                if note.record.number == record.number and self._note_names(state.history, note.record) == names
+            ),
+            default=0,
+        )
+        return min(most, len(record.items))
+
+    def _note_names(self, history: History, record: Record) -> tuple[str, ...]:
+        return tuple(self.ways.note_name(digest) for digest in self.digests(history, record))
+
     def _receipt_names(self, history: History, record: Record) -> tuple[str, ...]:
         return tuple(self.ways.receipt_name(digest) for digest in self.digests(history, record))
 
@@ -222,15 +247,16 @@ class World:
         return key % self.bounds.shards
 
     def positions(self, state: State, shard: int) -> list[int]:
-        """Return the positions of the shard's records."""
+        """Return the positions of the shard's records: once the stream is turned off, none comes."""
         if state.streamed_from < 0:
             return []
+        until = state.streamed_until if state.streamed_until >= 0 else len(state.history)
         return self._once(
-            ("positions", state.history, state.streamed_from, shard),
+            ("positions", state.history, state.streamed_from, until, shard),
             lambda: [
                 position
                 for position, write in enumerate(state.history, start=1)
-                if position > state.streamed_from and self.shard_of(write.key) == shard
+                if state.streamed_from < position <= until and self.shard_of(write.key) == shard
             ],
         )
 
@@ -258,16 +284,17 @@ class World:
     def batches(self, state: State, shard: int) -> list[tuple[int, int]]:
         """Return every batch that may be sent next: its first change that is not applied, and its last change.
 
-        Lambda goes on from its checkpoint, or, having lost it, from the very beginning. With how many changes is its
-        own affair.
+        Lambda goes on from its checkpoint, or, having lost it, from where its mapping begins. With how many changes is
+        its own affair.
         """
+        begin = state.begins[shard] if state.begins else 0
         checkpoint, mark, reach = state.checkpoints[shard], state.marks[shard], state.reach[shard]
 
         def ask() -> list[tuple[int, int]]:
             positions = self.positions(state, shard)
             before = None if mark is None else watermark(shard, mark)
             found = set()
-            for first in (0, checkpoint):
+            for first in (begin, checkpoint):
                 for end in positions:
                     sent = tuple(position for position in positions if first < position <= end)
                     fresh = unapplied(self.changes(state.history, sent), before)
@@ -275,7 +302,8 @@ class World:
                         found.add((int(fresh[0].sequence_number), end))
             return sorted(found)
 
-        return self._once(("batches", state.history, state.streamed_from, shard, checkpoint, mark, reach), ask)
+        stream = (state.history, state.streamed_from, state.streamed_until)
+        return self._once(("batches", stream, shard, begin, checkpoint, mark, reach), ask)
 
     def stretch(self, state: State, shard: int, batch: Batch) -> Stretch:
         """Return the next changes of a batch that one watermark is written for, without what it found entered."""
@@ -310,7 +338,7 @@ class World:
     def mark_behind(self, shard: int, mark: Mark | None, stretch: Stretch, rule: int) -> Mark:
         """Return the watermark that is written behind a stretch."""
         before = None if mark is None else watermark(shard, mark)
-        after = passed(
+        after = advance(
             before, str(shard), stretch.changes, applied_at=rule * RULE_SECONDS, rule_since=rule * RULE_SECONDS
         )
         return Mark(int(after.sequence_number), int(after.rule_since / RULE_SECONDS))
@@ -332,12 +360,15 @@ class World:
 
     def is_behind(self, state: State) -> bool:
         """Whether the replicator has not passed the moment that the phase waits for."""
-        return state.phase in self.ways.waits_in and self._once(
-            ("is behind", state.tips, state.marks),
-            lambda: bool(
-                shards_behind({str(shard): str(tip) for shard, tip in enumerate(state.tips) if tip}, watermarks(state))
-            ),
-        )
+        return state.phase in self.ways.waits_in and not self.has_passed(state, state.tips)
+
+    def has_passed(self, state: State, tips: tuple[int, ...]) -> bool:
+        """Whether the replicator has passed the moment of these tips."""
+
+        def ask() -> bool:
+            return not shards_behind({str(shard): str(tip) for shard, tip in enumerate(tips) if tip}, watermarks(state))
+
+        return self._once(("has passed", tips, state.marks), ask)
 
     def is_in_force(self, state: State) -> bool:
         """Whether the rule is taken for in force."""

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.core.copy.page import decode_items, encode_page, partition_key, read_header, take_apart
 from tasks.core.errors import PageUnreadable
-from tasks.core.item import Item
-from tasks.core.page import decode_items, encode_page, partition_key, read_header, take_apart
+from tasks.core.model.item import Item
 from tests.property.typed_json import BOUNDED, items, keys
 
 Envelope = tuple[bytes, bytes]

@@ -6,7 +6,7 @@ from decimal import Context, Decimal
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-from tasks.core.item import Item
+from tasks.core.model.item import Item
 
 BOUNDED = settings(
     deadline=None,

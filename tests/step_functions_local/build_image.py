@@ -1,6 +1,6 @@
 """`make sfn-image`: a container image of the embedded engine, from what is installed here; nothing is downloaded.
 
-It stands in for Amazon's image where that can not be pulled, so that the way through a container is walked for real. It
+It stands in for Amazon's image where that cannot be pulled, so that the way through a container is walked for real. It
 holds the running Python, the packages that moto's Step Functions and its server need, the libraries that `ldd` names,
 and the few modules of ours that serve it; no base image.
 """
@@ -20,13 +20,13 @@ import docker
 from docker.errors import DockerException
 from packaging.requirements import Requirement
 
-from infra.local.client import PROJECT_ROOT
+from infra.local.emulator.client import PROJECT_ROOT
 from tests.step_functions_local.container import PORT
 
 IMAGE = f"tableferry/step-functions-embedded:moto-{version('moto')}"
 ROOTS = ("moto[stepfunctions]", "aiohttp", "flask", "flask-cors")
 """What the server imports, with what these need in turn."""
-OURS = ("infra/__init__.py", "infra/local", "tests/step_functions_local")
+OURS = ("infra/__init__.py", "infra/local/__init__.py", "infra/local/emulator", "tests/step_functions_local")
 SERVICES = ("lambda", "stepfunctions")
 """botocore's models that are taken along: all of them are 120 MB, and the interpreter calls nothing else here."""
 HOME = PurePosixPath("/opt/python")

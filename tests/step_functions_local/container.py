@@ -1,7 +1,7 @@
 """The image of Step Functions Local in a container, by testcontainers.
 
 `STEP_FUNCTIONS_LOCAL_IMAGE` names another image than Amazon's own: `make sfn-image` builds one from what is installed
-here, for where Amazon's can not be pulled.
+here, for where Amazon's cannot be pulled.
 """
 
 import gc
@@ -37,7 +37,7 @@ testcontainers_config.ryuk_disabled = True
 
 
 class NoContainer(Exception):  # noqa: N818 - it reads as what it says, like the project's other errors
-    """Step Functions Local can not run in a container here; the message says why, and the way out."""
+    """Step Functions Local cannot run in a container here; the message says why, and the way out."""
 
 
 def image_name() -> str:
@@ -121,7 +121,7 @@ def _have(client: Any, image: str) -> None:  # noqa: ANN401 - docker ships no ty
             client.images.pull(image)
         except APIError as error:
             raise NoContainer(
-                f"image {image} is not here and can not be pulled ({_first_line(error)}); pull it where that works, or "
+                f"image {image} is not here and cannot be pulled ({_first_line(error)}); pull it where that works, or "
                 f"run `make sfn-image` and name in {IMAGE_VARIABLE} the image that it builds"
             ) from error
 

@@ -1,6 +1,6 @@
 """`python -m tests.step_functions_local.embedded_server`: Step Functions Local's interface on moto's interpreter.
 
-What stands in for Amazon's image where that can not be had: as a child process of the tests, and inside the container
+What stands in for Amazon's image where that cannot be had: as a child process of the tests, and inside the container
 image that `build_image` makes. It is set as Amazon's is: `AWS_ACCOUNT_ID`, `AWS_DEFAULT_REGION`, `LAMBDA_ENDPOINT` and
 `SFN_MOCK_CONFIG` in the environment. It says "Starting server on port …" once it answers. `WAIT_TIME_SCALE` and the
 endpoints of other services have no effect: the migration's machine has no Wait state and calls nothing but Lambda.
@@ -15,9 +15,9 @@ from pathlib import Path
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
-from infra.local.answers import refusal
-from infra.local.engines.moto_app import MotoApp
-from infra.local.listener import BACKLOG
+from infra.local.emulator.answers import refusal
+from infra.local.emulator.engines.moto_app import MotoApp
+from infra.local.emulator.listener import BACKLOG
 from tests.step_functions_local.mock_file import read_mock_file
 from tests.step_functions_local.moto_mocks import install_mocks
 

@@ -15,7 +15,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from infra.local.client import ACCOUNT, FAKE_KEY, PROJECT_ROOT
+from infra.local.emulator.client import ACCOUNT, FAKE_KEY, PROJECT_ROOT
 from tests.step_functions_local.container import NoContainer, container_running
 
 REGION = "eu-west-1"
@@ -117,7 +117,7 @@ ENGINES: Mapping[str, Callable[[str, Path | None], AbstractContextManager[StepFu
 
 @contextmanager
 def engine_running(kind: str, lambda_url: str, mock_file: Path | None = None) -> Iterator[StepFunctionsLocal]:
-    """Run one of ENGINES; where it can not run, skip what needs it and say why."""
+    """Run one of ENGINES; where it cannot run, skip what needs it and say why."""
     with ExitStack() as stack:
         try:
             engine = stack.enter_context(ENGINES[kind](lambda_url, mock_file))

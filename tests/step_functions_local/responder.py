@@ -86,7 +86,8 @@ def _plan(event: Event, _: int) -> Event:
 
 
 def _segments(event: Event, _: int) -> Event:
-    return {"checkpoints": [{"segment": n, "state": "new"} for n in range(event["plan"]["total_segments"])]}
+    checkpoints = [{"segment": n, "state": "new"} for n in range(event["plan"]["total_segments"])]
+    return {"checkpoints": checkpoints, "left": "some" if checkpoints else "none"}
 
 
 def _scanned(event: Event, _: int) -> Event:
@@ -110,22 +111,23 @@ def _constant(payload: object) -> Callable[[Event, int], object]:
 ANSWERS: dict[str, Callable[[Event, int], Any]] = {
     "Preflight": _plan,
     "CreateReplicas": _constant(None),
-    "AttachReplicator": _constant({"stream_arn": STREAM, "settled_at": 1.5}),
+    "AttachReplicator": _constant({"route": {"stream_arn": STREAM}, "settled_at": 1.5}),
     "AttachWriter": _constant(None),
     "PlanSegments": _segments,
     "ScanSegment": _scanned,
     "DrainBackfill": _constant({"pages": 2, "items": 9, "inserted": 9, "present": 0, "rejected": 0}),
     "DetachWriter": _constant(None),
+    "AddReplicas": _constant(None),
     "PlanVerify": _verification,
     "VerifySegment": lambda event, _: {**event["slice"], "state": "done"},
     "CompareDigests": _compared,
     "ApproveCutOver": _constant(None),
-    "FenceSource": _constant(None),
+    "ProtectTarget": _constant(None),
     "DrainChanges": _constant(None),
     "PurgeTombstones": _constant(None),
     "CutOver": _constant({"active_table": "scripted-target", "at": 2.5}),
     "DrainLateWrites": _constant({"overruled": 0}),
-    "DetachReplicator": _constant({"active_table": "scripted-target", "source_stream": "kept"}),
+    "DetachReplicator": _constant({"active_table": "scripted-target", "source_stream": "kept", "to_move": []}),
 }
 
 

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from infra.functions import FUNCTIONS
-from infra.local.client import ACCOUNT
+from infra.aws.functions.registry import FUNCTIONS
+from infra.local.emulator.client import ACCOUNT
 from tests.step_functions_local.engines import REGION, ROLE, StepFunctionsLocal
 from tests.step_functions_local.responder import FunctionError, Responder, Throttled
 from tests.step_functions_local.shortened import shortened
@@ -25,7 +25,7 @@ RENDERED = render(
     {
         function.hole: f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{MACHINE}-{function.state}"
         for function in FUNCTIONS
-        if function.driven_by == "state machine"
+        if function.is_state
     },
 )
 

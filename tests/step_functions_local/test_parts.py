@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.client import PROJECT_ROOT
+from infra.local.emulator.client import PROJECT_ROOT
 from tests.step_functions_local.container import AMAZONS_IMAGE, IMAGE_VARIABLE
 from tests.step_functions_local.lambda_forwarder import forwarding
 from tests.step_functions_local.mock_file import MockFileInvalid, Return, Throw, read_mock_file
@@ -106,7 +106,7 @@ def test_a_container_can_reach_functions_here_and_nothing_else() -> None:
     event = json.dumps({"plan": {"run": "r", "total_segments": 1}}).encode()
     with responding() as responder, forwarding(responder.url, "127.0.0.1") as port:
         status, body = post(f"http://127.0.0.1:{port}/{INVOKE}", event)
-        assert (status, json.loads(body)) == (200, {"checkpoints": [{"segment": 0, "state": "new"}]})
+        assert (status, json.loads(body)) == (200, {"checkpoints": [{"segment": 0, "state": "new"}], "left": "some"})
         for path in ("", "2015-03-31/functions/", f"{INVOKE}/more", f"x/{INVOKE}"):
             assert post(f"http://127.0.0.1:{port}/{path}", event)[0] == 403
         assert responder.calls("r") == {"PlanSegments": 1}

@@ -138,12 +138,12 @@ def test_drift_is_never_put_to_a_person_and_never_cut_over(scripted: Scripted, a
     ended = scripted.ended(arns["drift"])
     assert (ended.status, ended.error) == ("FAILED", "DriftFound")
     assert ended.states[-1] == "CompareDigests"
-    assert not {"ApproveCutOver", "FenceSource", "CutOver"} & set(scripted.calls(arns["drift"]))
+    assert not {"ApproveCutOver", "ProtectTarget", "CutOver"} & set(scripted.calls(arns["drift"]))
 
 
 def test_traffic_moves_once_a_person_said_yes(scripted: Scripted, arns: dict[str, str]) -> None:
     token = scripted.token(arns["approved"])
-    assert "FenceSource" not in scripted.calls(arns["approved"]), "not before the answer"
+    assert "ProtectTarget" not in scripted.calls(arns["approved"]), "not before the answer"
     scripted.engine.client.send_task_success(taskToken=token, output="{}")
     ended = scripted.ended(arns["approved"])
     assert ended.status == "SUCCEEDED"
@@ -151,7 +151,7 @@ def test_traffic_moves_once_a_person_said_yes(scripted: Scripted, arns: dict[str
     assert token not in str(ended.output), "a token stays in its own state"
 
 
-def test_a_person_who_says_no_ends_it_before_the_fence(scripted: Scripted, arns: dict[str, str]) -> None:
+def test_a_person_who_says_no_ends_it_before_the_late_rule(scripted: Scripted, arns: dict[str, str]) -> None:
     token = scripted.token(arns["denied"])
     scripted.engine.client.send_task_failure(taskToken=token, error="ApprovalDenied", cause="not on a Friday")
     ended = scripted.ended(arns["denied"])
@@ -168,7 +168,7 @@ def test_silence_is_no_yes(scripted: Scripted, arns: dict[str, str]) -> None:
     assert ended.states[-1] == "ApproveCutOver"
     calls = scripted.calls(arns["nobody answers"])
     assert calls["ApproveCutOver"] == 1, "nobody is asked twice"
-    assert "FenceSource" not in calls
+    assert "ProtectTarget" not in calls
 
 
 @pytest.mark.parametrize(
@@ -183,4 +183,4 @@ def test_a_mocked_answer_counts_without_a_token(
     assert (ended.status, ended.error) == expected
     calls: dict[str, Any] = scripted.calls(arns[run])
     assert "ApproveCutOver" not in calls
-    assert ("FenceSource" in calls) == (expected[0] == "SUCCEEDED")
+    assert ("ProtectTarget" in calls) == (expected[0] == "SUCCEEDED")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from infra.functions import FUNCTIONS
-from infra.local.client import LocalAwsProcess, LocalSession
+from infra.aws.functions.registry import FUNCTIONS
+from infra.local.emulator.client import LocalAwsProcess, LocalSession
 from tests.step_functions_local.container import NoContainer
 from tests.step_functions_local.engines import ENGINES, REGION, ROLE, StepFunctionsLocal, skip
 from tests.workflow.running import Ended, Running
@@ -103,7 +103,7 @@ def migrate(running: Running, operator: OperatorsSession) -> Migrated:
             running.dynamodb.delete_item(TableName=running.migration.source_table, Key=key)
             deleted.append(len(deleted))
         if not proven and is_asked(running, arn):
-            proof = execution.approve(operator, arn)
+            proof, _ = execution.approve(operator, arn)
             proven.append(proof.source_items if proof else -1)
 
     arn = running.start()
@@ -114,7 +114,7 @@ def migrate(running: Running, operator: OperatorsSession) -> Migrated:
 def deploy_with(running: Running, engine: StepFunctionsLocal) -> None:
     """Deploy a migration whose machine runs on the engine; the function that lists executions asks the engine."""
     deployed = running.deploy()
-    holes = {f.hole: deployed.functions[f.state] for f in FUNCTIONS if f.driven_by == "state machine"}
+    holes = {f.hole: deployed.functions[f.state] for f in FUNCTIONS if f.is_state}
     engine.client.create_state_machine(
         name=Names(running.migration.migration).state_machine,
         definition=json.dumps(render(Engine.STEP_FUNCTIONS_LOCAL, holes, most_poll_seconds=POLL_SECONDS)),
@@ -135,7 +135,7 @@ def is_asked(running: Running, arn: str) -> bool:
 
 def test_no_state_is_left_out_between_preflight_and_the_end(migrated: Migrated) -> None:
     assert (migrated.ended.status, migrated.ended.message) == ("SUCCEEDED", "")
-    assert {f.state for f in FUNCTIONS if f.driven_by == "state machine"} <= set(migrated.ended.states)
+    assert {f.state for f in FUNCTIONS if f.is_state} <= set(migrated.ended.states)
 
 
 def test_no_deleted_item_is_at_the_target_and_no_other_is_missing(migrated: Migrated) -> None:

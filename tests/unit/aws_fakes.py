@@ -4,13 +4,15 @@ Each fault is injected by a function that sees the call, so that a fake never ha
 """
 
 import base64
-import importlib
+import functools
+import io
+import itertools
 import json
-import pkgutil
 import re
-import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -19,35 +21,40 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 
-import tasks
-from tasks.aws import clients
-from tasks.aws.control import ControlTable, Document, control
-from tasks.aws.raw import RawDynamoDB, raw_dynamodb
-from tasks.core.item import Item, KeySchema, canonical
-from tasks.core.plan import Plan
+from tasks.aws.books import books
+from tasks.aws.books.control import ControlTable, Document
+from tasks.aws.dynamodb import raw, tables, target
+from tasks.aws.dynamodb.raw import RawDynamoDB
+from tasks.aws.replicate import mappings, streams
+from tasks.aws.replicate import tips as look_at
+from tasks.aws.replicate.known_plan import known_plan
+from tasks.aws.replicate.tips import Sight
+from tasks.aws.session import clients, tries
+from tasks.core.model.item import Item, KeySchema, canonical
+from tasks.core.model.table_ref import TableRef
+from tasks.core.replicate.lag import Unapplied
+from tasks.core.replicate.route import FORWARD, Route
+from tasks.core.replicate.watermark import Tips
+from tasks.core.run.migration import Knobs
+from tasks.core.run.plan import Plan
 
 RUN = "run-1"
 SCHEMA = KeySchema("pk", "S")
+SOURCE = TableRef(name="source", region="eu-central-1", account="123456789012", key=SCHEMA, id="source-1")
+TARGET = TableRef(name="target", region="eu-central-1", account="123456789012", key=SCHEMA, id="target-1")
 PLAN = Plan(
     migration="airports",
     run=RUN,
-    source_table="source",
-    target_table="target",
-    key=SCHEMA,
-    region="eu-central-1",
-    replica_regions=(),
+    source=SOURCE,
+    target=TARGET,
     stream_was_enabled=False,
-    version_attribute=None,
-    approval="automatic",
     begun_at=500.0,
-    total_segments=1,
-    max_concurrency=1,
     verify_segments=1,
     buckets=1024,
-    settle_seconds=1,
-    lag_limit_seconds=18 * 3600,
-    quiet_seconds=1,
+    **Knobs(approval="automatic", total_segments=1, max_concurrency=1, settle_seconds=1, quiet_seconds=1).knobs(),
 )
+STREAM = "arn:aws:dynamodb:eu-central-1:123456789012:table/source/stream/1"
+ROUTE = Route(source=SOURCE, target=TARGET, stream_arn=STREAM, mapping_id="mapping-1")
 
 
 class Crash(BaseException):
@@ -95,9 +102,8 @@ class FakeControl(ControlTable):
     def __init__(self, log: Log) -> None:
         self.log = log
         self.documents: dict[tuple[str, str], str] = {}
-        self.claims: dict[tuple[str, str], int] = {}
-        self.marked: dict[tuple[str, str], Item] = {}
-        """What was put by `put_if`, with the attributes that conditions compare."""
+        self.attributes: dict[tuple[str, str], Item] = {}
+        """What stands beside the documents, for conditions to look at."""
         self._table = "control"
         self.before: Callable[[str, str, str], object] = _never
         """Called with (verb, pk, sk) before it takes effect; may raise."""
@@ -106,47 +112,43 @@ class FakeControl(ControlTable):
         text = self.documents.get((pk, sk))
         return None if text is None else self._load(text)
 
-    def put(self, pk: str, sk: str, document: Document, *, expires: bool = False) -> None:
-        del expires
-        self.before("put", pk, sk)
-        self.log.append(("control.put", f"{pk}/{sk}"))
-        self.documents[pk, sk] = json.dumps(document)
+    def read_claim(self, pk: str, sk: str) -> int:
+        return int(self.attributes.get((pk, sk), {}).get("claim", {"N": "0"})["N"])
 
-    def put_new(self, pk: str, sk: str, document: Document, *, expires: bool = False) -> bool:
-        if (pk, sk) in self.documents:
-            return False
-        self.put(pk, sk, document, expires=expires)
-        return True
+    def read_mark(self, pk: str, sk: str) -> float:
+        return float(self.attributes.get((pk, sk), {}).get("mark", {"N": "0"})["N"])
 
-    def read_claimed(self, pk: str, sk: str) -> tuple[Document | None, int]:
-        return self.read(pk, sk), self.claims.get((pk, sk), 0)
+    def advance(self, pk: str, sk: str, *, by: float, least: float, most: float) -> tuple[bool, float]:
+        stood = max(least, self.read_mark(pk, sk))
+        if stood <= most:
+            self.log.append(("control.advance", f"{pk}/{sk}"))
+            self.documents[pk, sk] = "{}"
+            self.attributes[pk, sk] = {"mark": {"N": str(stood + by)}}
+        return stood <= most, stood
 
-    def put_claimed(self, pk: str, sk: str, document: Document, *, claim: int, over: int) -> bool:
-        if self.claims.get((pk, sk), 0) > over:
-            return False
-        self.put(pk, sk, document, expires=True)
-        self.claims[pk, sk] = claim
-        return True
-
-    def put_if(self, request: dict[str, Any]) -> bool:
+    def put_request(self, request: dict[str, Any]) -> bool:
         if not self.would_take(request):
             return False
         item = request["Item"]
         pk, sk = item["pk"]["S"], item["sk"]["S"]
-        self.put(pk, sk, json.loads(item["document"]["S"]))
-        self.marked[pk, sk] = item
+        self.before("put", pk, sk)
+        self.log.append(("control.put", f"{pk}/{sk}"))
+        self.documents[pk, sk] = item["document"]["S"]
+        self.attributes[pk, sk] = {name: item[name] for name in item if name not in {"document", "expires"}}
         return True
 
     def would_take(self, request: dict[str, Any]) -> bool:
         """Say whether the condition of a put holds."""
-        return is_met(request, self.marked.get((request["Item"]["pk"]["S"], request["Item"]["sk"]["S"])))
+        pk, sk = request["Item"]["pk"]["S"], request["Item"]["sk"]["S"]
+        there = {"pk": {"S": pk}} | self.attributes.get((pk, sk), {})
+        return is_met(request, there if (pk, sk) in self.documents else None)
 
     def read_all(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Document]:
         return {key: self._load(self.documents[key]) for key in keys if key in self.documents}
 
-    def iter_all(self, pk: str, prefix: str = "") -> Iterator[tuple[str, Document]]:
-        for (found, sk), text in sorted(self.documents.items()):
-            if found == pk and sk.startswith(prefix):
+    def iter_all(self, pk: str, prefix: str = "", *, first: str = "") -> Iterator[tuple[str, Document]]:
+        for (found, sk), text in sorted(self.documents.copy().items()):
+            if found == pk and sk.startswith(prefix) and sk >= prefix + first:
                 yield sk, self._load(text)
 
     def count(self, pk: str, prefix: str) -> int:
@@ -160,6 +162,7 @@ class FakeControl(ControlTable):
         for pk, sk in keys:
             self.log.append(("control.delete", f"{pk}/{sk}"))
             self.documents.pop((pk, sk), None)
+            self.attributes.pop((pk, sk), None)
 
     def _load(self, text: str) -> Document:
         document: Document = json.loads(text)
@@ -167,6 +170,8 @@ class FakeControl(ControlTable):
 
 
 _STATEMENT = re.compile(r"""INSERT INTO "([^"]+)" VALUE \{(.*)\}""", re.DOTALL)
+_REMOVAL = re.compile(r"""DELETE FROM "([^"]+)" WHERE (.*)""", re.DOTALL)
+_EQUAL = re.compile(r'"((?:[^"]|"")*)" = \?(?: AND )?')
 _NAME = re.compile(r"'((?:[^']|'')*)': \?(?:, )?")
 _CLAUSE = re.compile(r"(attribute_exists|attribute_not_exists)\((#?\w+)\)|(#\w+) (<=|<|=) (:\w+)")
 
@@ -204,7 +209,8 @@ def _tables_of(request: dict[str, Any]) -> list[str]:
     if "TransactItems" in request:
         return [body["TableName"] for member in request["TransactItems"] for body in member.values()]
     if "Statements" in request:
-        matches = [_STATEMENT.fullmatch(statement["Statement"]) for statement in request["Statements"]]
+        texts = [statement["Statement"] for statement in request["Statements"]]
+        matches = [_STATEMENT.fullmatch(text) or _REMOVAL.fullmatch(text) for text in texts]
         return sorted({matched[1] for matched in matches if matched})
     return [request["TableName"]] if "TableName" in request else list(request["RequestItems"])
 
@@ -223,7 +229,7 @@ class FakeDynamoDB(RawDynamoDB):
         self.refuse: Callable[[Item], str | None] = lambda _: None
         """Returns the code with which one statement is answered, or `None` to carry it out."""
         self.reject: Callable[[Item], bool] = lambda _: False
-        """Says that the table can not take an item at all, by whichever call."""
+        """Says that the table cannot take an item at all, by whichever call."""
         self.leave: Callable[[list[Any]], list[Any]] = lambda _: []
         """Returns those requests of a batch that stay unprocessed."""
         self.pages: list[tuple[list[Item], Item | None]] = []
@@ -259,6 +265,16 @@ class FakeDynamoDB(RawDynamoDB):
         for item in items:
             self._table(table)[self._name(item)] = item
 
+    def never_rests(self, table: str, item: Item) -> None:
+        """Let somebody write an item each time, right before it is read."""
+        counts = itertools.count(100)
+
+        def write(operation: str, request: dict[str, Any]) -> None:
+            if operation == "BatchGetItem" and table in request["RequestItems"]:
+                self.seed(table, item | {"n": {"N": str(next(counts))}})
+
+        self.before = write
+
     def operations(self) -> list[str]:
         """Return the calls made so far by name."""
         return [operation for operation, _ in self.calls]
@@ -277,6 +293,8 @@ class FakeDynamoDB(RawDynamoDB):
     def _execute(self, statement: dict[str, Any]) -> dict[str, Any]:
         text = statement["Statement"]
         assert len(text) <= 8192
+        if removal := _REMOVAL.fullmatch(text):
+            return self._remove(removal[1], removal[2], statement["Parameters"])
         matched = _STATEMENT.fullmatch(text)
         assert matched is not None, text
         names = [name.replace("''", "'") for name in _NAME.findall(matched[2])]
@@ -290,6 +308,21 @@ class FakeDynamoDB(RawDynamoDB):
             return {"Error": {"Code": code, "Message": "said the fake"}}
         table[self._name(item)] = item
         return {"TableName": matched[1]}
+
+    def _remove(self, table: str, conditions: str, parameters: list[Any]) -> dict[str, Any]:
+        """Delete one item if all its attributes are as a statement wants them; a key that is absent is no failure."""
+        names = [name.replace('""', '"') for name in _EQUAL.findall(conditions)]
+        assert _EQUAL.sub("", conditions) == "", conditions
+        wanted: Item = dict(zip(names, parameters, strict=True))
+        name = self._name(wanted)
+        present = self._table(table).get(name)
+        code = self.refuse(wanted)
+        if code is None and present is not None and any(present.get(name) != value for name, value in wanted.items()):
+            code = "ConditionalCheckFailed"
+        if code is not None:
+            return {"Error": {"Code": code, "Message": "said the fake"}}
+        self._table(table).pop(name, None)
+        return {"TableName": table}
 
     def _put_item(self, request: dict[str, Any]) -> dict[str, Any]:
         item = request["Item"]
@@ -325,7 +358,7 @@ class FakeDynamoDB(RawDynamoDB):
 
     def _batch_get_item(self, request: dict[str, Any]) -> dict[str, Any]:
         ((table, wanted),) = request["RequestItems"].items()
-        assert wanted["ConsistentRead"] is True
+        assert isinstance(wanted["ConsistentRead"], bool)
         assert 1 <= len(wanted["Keys"]) <= 100
         left = self.leave(wanted["Keys"])
         found = [self._table(table).get(self._name(key)) for key in wanted["Keys"] if key not in left]
@@ -349,7 +382,7 @@ class FakeDynamoDB(RawDynamoDB):
         if any(codes):
             raise cancelled(*codes)
         {"Put": self._put_item, "Delete": self._delete_item}[kind](body)
-        self.control.put_if(entry["Put"])
+        self.control.put_request(entry["Put"])
         return {}
 
     def _unmet(self, request: dict[str, Any]) -> str | None:
@@ -391,11 +424,38 @@ class FakeKinesis:
 
 
 class FakeBucket:
-    """S3, as far as rejects need it."""
+    """S3, as far as rejects and lists need it."""
 
     def __init__(self, log: Log) -> None:
         self.log = log
         self.objects: dict[str, bytes] = {}
+        self.put_at: dict[str, float] = {}
+        """When an object was put, epoch seconds, where a test says so; else long after everything."""
+
+    def get_paginator(self, operation: str) -> "FakeBucket":
+        assert operation == "list_objects_v2"
+        return self
+
+    def paginate(self, *, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803 — boto3's names
+        assert Bucket
+        names = sorted(name for name in self.objects if name.startswith(Prefix))
+        ever = [datetime.fromtimestamp(int(self.put_at.get(name, 2e9)), UTC) for name in names]
+        # A page without objects has no list of them.
+        yield (
+            {"Contents": [{"Key": name, "LastModified": at} for name, at in zip(names, ever, strict=True)]}
+            if names
+            else {}
+        )
+
+    def get_object(self, *, Bucket: str, Key: str, Range: str = "bytes=0-") -> dict[str, Any]:  # noqa: N803 — boto3's names
+        assert Bucket
+        if Key not in self.objects:
+            raise client_error("NoSuchKey", status=404)
+        begin, end = Range.removeprefix("bytes=").split("-")
+        body = self.objects[Key][int(begin) : int(end) + 1 if end else None]
+        assert body, "S3 answers InvalidRange"
+        self.log.append(("s3.GetObject", f"{Key} {Range}"))
+        return {"Body": io.BytesIO(body)}
 
     def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:  # noqa: N803 — boto3's names
         assert Bucket
@@ -405,7 +465,49 @@ class FakeBucket:
 
     def lines(self) -> list[dict[str, Any]]:
         """Return every reject that is kept."""
-        return [json.loads(line) for body in self.objects.values() for line in body.splitlines()]
+        bodies = [body for name, body in self.objects.items() if name.startswith("rejects/")]
+        return [json.loads(line) for body in bodies for line in body.splitlines()]
+
+
+class FakeStage:
+    """What a route goes over: two tables and the mappings on the source's stream. A test takes something away."""
+
+    def __init__(self) -> None:
+        key = {
+            "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        }
+        self.tables: dict[str, dict[str, Any]] = {
+            name: {
+                "TableName": name,
+                "TableId": f"{name}-1",
+                "TableArn": f"arn:aws:dynamodb:eu-central-1:123456789012:table/{name}",
+                "TableStatus": "ACTIVE",
+                "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"},
+                **key,
+            }
+            for name in ("source", "target")
+        }
+        self.turn_stream_on(STREAM)
+        self.mappings = [mappings.EventSourceMapping("mapping-1", "Enabled", "replicator")]
+
+    def turn_stream_on(self, arn: str) -> None:
+        self.tables["source"] |= {
+            "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+            "LatestStreamArn": arn,
+        }
+
+    def turn_stream_off(self) -> None:
+        # DynamoDB still tells the last stream's ARN.
+        del self.tables["source"]["StreamSpecification"]
+
+    def add_replica(self, region: str, status: str = "ACTIVE") -> None:
+        self.tables["target"].setdefault("Replicas", []).append({"RegionName": region, "ReplicaStatus": status})
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tables, "describe", lambda table: self.tables.get(table.name))
+        monkeypatch.setattr(mappings, "find_mappings", lambda arn: self.mappings if arn == STREAM else [])
+        monkeypatch.setenv("REPLICATE_CHANGES_FUNCTION", "replicator")
 
 
 @dataclass
@@ -419,37 +521,41 @@ class FakeAws:
         self.dynamodb = FakeDynamoDB(self.log, self.control)
         self.kinesis = FakeKinesis(self.log)
         self.bucket = FakeBucket(self.log)
+        self.stage = FakeStage()
         self.waits: list[float] = []
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> "FakeAws":
         """Put the fakes where the tasks find AWS; waits between tries are noted and not waited."""
-        for found in pkgutil.walk_packages(tasks.__path__, "tasks."):
-            importlib.import_module(found.name)
-        for name, module in list(sys.modules.items()):
-            if not name.startswith("tasks."):
-                continue
-            for attribute, real, fake in (
-                ("control", control, self.control),
-                ("raw_dynamodb", raw_dynamodb, self.dynamodb),
-            ):
-                if getattr(module, attribute, None) is real:
-                    monkeypatch.setattr(module, attribute, lambda fake=fake: fake)
+        monkeypatch.setattr(books, "own_table", lambda: self.control)
+        monkeypatch.setattr(raw, "client_of", lambda _: self.dynamodb)
         monkeypatch.setattr(clients, "kinesis", lambda: self.kinesis)
         monkeypatch.setattr(clients, "s3", lambda: self.bucket)
-        for name in ("late_changes", "pages", "target"):
-            monkeypatch.setattr(f"tasks.aws.{name}.time", SimpleNamespace(sleep=self.waits.append))
+        self.stage.install(monkeypatch)
+        known_plan.forget()
+        monkeypatch.setattr(tries, "time", SimpleNamespace(sleep=self.waits.append))
+        monkeypatch.setattr(target, "time", SimpleNamespace(monotonic=self.monotonic, sleep=self.waits.append))
+        target.pace_of.cache_clear()  # in another test's time
         monkeypatch.setenv("PAGES_STREAM_ARN", "arn:aws:kinesis:eu-central-1:123456789012:stream/pages")
         monkeypatch.setenv("REJECTS_BUCKET", "rejects")
+        monkeypatch.setenv("STREAM_READS_PER_SECOND", "1000")
+        streams.forget_lists()
+        look_at.forget()
         self.put_plan(PLAN)
         return self
 
+    def monotonic(self) -> float:
+        """Return the time, all waits included."""
+        return time.monotonic() + sum(self.waits)
+
     def put_plan(self, plan: Plan) -> None:
         """Make this the plan that stream-driven functions go by."""
-        self.control.documents["migration", "plan"] = plan.model_dump_json()
+        document = {"plan": plan.model_dump(mode="json"), "stream_arn": STREAM}
+        self.control.documents["migration", "plan"] = json.dumps(document)
+        known_plan.forget()
 
     def put_rule(self, rule: str, since: float = 1000.0) -> None:
         """Put the replicator under a rule."""
-        self.control.documents["migration", "rule"] = json.dumps({"rule": rule, "since": since, "run": RUN})
+        self.control.documents["migration", f"rule#{FORWARD}"] = json.dumps({"rule": rule, "since": since, "run": RUN})
 
 
 def kinesis_event(*records: bytes) -> dict[str, Any]:
@@ -460,3 +566,30 @@ def kinesis_event(*records: bytes) -> dict[str, Any]:
             for number, record in enumerate(records)
         ]
     }
+
+
+class FakeLook:
+    """What looks at the stream see."""
+
+    def __init__(self, found: Callable[[], Tips], unapplied: list[Unapplied]) -> None:
+        self.found = found
+        self.unapplied = unapplied
+
+    def see(self, *_: object, **__: object) -> Sight:
+        return Sight(self.found(), self.unapplied)
+
+    def look_for_oldest(self, *_: object, **__: object) -> list[Unapplied]:
+        return self.unapplied
+
+
+def sees(
+    monkeypatch: pytest.MonkeyPatch,
+    found: Tips | Callable[[], Tips] | None = None,
+    unapplied: list[Unapplied] | None = None,
+) -> None:
+    """Let looks at the stream see these tips, and these changes that are not applied; what is not given stays."""
+    before = getattr(look_at.see, "__self__", FakeLook(dict, []))
+    given = before.found if found is None else found if callable(found) else functools.partial(dict, found)
+    fake = FakeLook(given, before.unapplied if unapplied is None else unapplied)
+    monkeypatch.setattr(look_at, "see", fake.see)
+    monkeypatch.setattr(look_at, "look_for_oldest", fake.look_for_oldest)

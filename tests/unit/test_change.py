@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
-from tasks.core.change import first_unapplied, parse_changes, passed
-from tasks.core.conflict import Change, last_per_key
-from tasks.core.item import KeySchema, without_legacy_attributes
-from tasks.core.watermark import Watermark
+from tasks.core.model.item import KeySchema, without_legacy_attributes
+from tasks.core.replicate.change import advance, first_unapplied, parse_changes
+from tasks.core.replicate.conflict import Change, last_per_key
+from tasks.core.replicate.watermark import Watermark
 
 SCHEMA = KeySchema("pk", "S")
 
@@ -67,16 +67,16 @@ def test_an_expiry_is_no_write_by_an_application() -> None:
     expired["userIdentity"] = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
     changes = parse_changes([written, expired], without_legacy_attributes)
     assert [entry.is_expiry for entry in changes] == [False, True]
-    mark = passed(None, "shard-1", changes, applied_at=901.0, rule_since=5.0)
-    assert (mark.sequence_number, mark.changed_at, mark.written_at) == ("2", 900.0, 901.0)
-    later = passed(mark, "shard-1", changes[1:], applied_at=990.0, rule_since=5.0)
+    watermark = advance(None, "shard-1", changes, applied_at=901.0, rule_since=5.0)
+    assert (watermark.sequence_number, watermark.changed_at, watermark.written_at) == ("2", 900.0, 901.0)
+    later = advance(watermark, "shard-1", changes[1:], applied_at=990.0, rule_since=5.0)
     assert later.written_at == 901.0, "it is carried on"
 
 
 def test_a_change_that_was_about_to_leave_the_stream_is_remembered() -> None:
-    def applied_after(hours: float, mark: Watermark | None) -> Watermark:
+    def applied_after(hours: float, watermark: Watermark | None) -> Watermark:
         taken = replace(change("a", 1), at=1_000_000.0)
-        return passed(mark, "shard-1", [taken], applied_at=1_000_000.0 + hours * 3600, rule_since=0.0)
+        return advance(watermark, "shard-1", [taken], applied_at=1_000_000.0 + hours * 3600, rule_since=0.0)
 
     in_time = applied_after(23, None)
     assert in_time.late_at == 0.0

@@ -3,9 +3,11 @@
 import json
 
 import pytest
+from pydantic import ValidationError
 
-from tasks.core.checkpoints import STATE_BYTES_MOST, Search, fit_into_state
-from tasks.core.segment import Checkpoint
+from tasks.core.copy.checkpoints import STATE_BYTES_MOST, Search, fit_into_state
+from tasks.core.copy.segment import Checkpoint
+from tasks.core.run.migration import MAX_SEGMENTS
 
 
 def at(pages: int, segment: int = 0, *, done: bool = False, kept: bool = False) -> Checkpoint:
@@ -80,21 +82,31 @@ def test_a_kept_cursor_is_that_of_the_newest_scan_and_an_older_one_counts_from_t
     assert missing.result()[0].pages in {0, 3}
 
 
-@pytest.mark.parametrize("segments", [40, 4096])
+@pytest.mark.parametrize("segments", [40, 4096, MAX_SEGMENTS])
 def test_the_maps_input_stays_within_a_states_256_kib_however_many_segments_have_a_cursor(segments: int) -> None:
     long = {"pk": {"S": "k" * 1000}}
     begun = [Checkpoint(segment=n, cursor=long, pages=n, records=n, items=n * 1000) for n in range(1, segments)]
     given, kept = fit_into_state([Checkpoint(segment=0), *begun])
-    size = len(json.dumps([one.model_dump(mode="json", exclude_defaults=True) for one in given]))
-    assert size <= STATE_BYTES_MOST < 256 * 1024
-    assert [one.segment for one in given] == list(range(segments))
+    travelling = json.dumps([one.in_short() for one in given])
+    assert len(travelling) <= STATE_BYTES_MOST < 256 * 1024
+    read = [Checkpoint.model_validate(one) for one in json.loads(travelling)]
+    assert [one.segment for one in read] == list(range(segments))
     whole = {one.segment: one for one in kept}
-    assert [whole[one.segment] if one.kept else one for one in given] == [Checkpoint(segment=0), *begun]
+    assert [whole[one.segment] if one.kept else one for one in read] == [Checkpoint(segment=0), *begun]
     assert bool(kept) == (segments > 100)
 
 
-def test_ten_thousand_segments_from_the_start_fit() -> None:
-    """MAX_SEGMENTS, of which none has a cursor."""
-    given, kept = fit_into_state([Checkpoint(segment=n) for n in range(10_000)])
-    assert len(given) == 10_000
-    assert kept == []
+def test_segments_from_the_start_fit_too_however_many() -> None:
+    for count, are_kept in ((8_000, False), (MAX_SEGMENTS, True)):
+        given, kept = fit_into_state([Checkpoint(segment=n) for n in range(count)])
+        assert len(json.dumps([one.in_short() for one in given])) <= STATE_BYTES_MOST
+        assert [one.segment for one in given] == list(range(count))
+        assert len(kept) == (count if are_kept else 0)
+
+
+def test_a_number_alone_is_a_segment_whose_rest_is_kept() -> None:
+    assert Checkpoint(segment=7, kept=True).in_short() == 7
+    assert Checkpoint.model_validate(7) == Checkpoint.model_validate_json("7") == Checkpoint(segment=7, kept=True)
+    assert Checkpoint(segment=7).in_short() == {"segment": 7}
+    with pytest.raises(ValidationError):
+        Checkpoint.model_validate("7")

@@ -1,22 +1,29 @@
-"""The proof's second half: only keys that really differ are looked at again, in groups that fit the memory."""
+"""The proof from its scans to its verdict: only keys that really differ are looked at, in lots that fit the memory."""
 
-from collections.abc import Callable
+import itertools
+import json
+import tracemalloc
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tasks import compare_digests
-from tasks.aws import digests, moments, recheck
-from tasks.core.digest import Digest, bucket_of, item_hash, key_hash
-from tasks.core.errors import DriftFound, VerifyPending
-from tasks.core.item import Item
-from tasks.core.verification import Verification
-from tests.unit.aws_fakes import PLAN, RUN, Context, FakeAws
+from tasks import compare_digests, verify_segment
+from tasks.aws.books import hash_lists
+from tasks.aws.books.books import open_books
+from tasks.aws.dynamodb import table_reads
+from tasks.aws.prove import recheck, stretch
+from tasks.aws.replicate import moments
+from tasks.core.errors import AwsUnavailable, DriftFound, PreconditionFailed, VerifyPending
+from tasks.core.model.item import TOMBSTONE_ATTRIBUTE, Item, canonical
+from tasks.core.prove import passes
+from tasks.core.prove.verification import Verification, VerifySlice
+from tasks.core.run.plan import Plan
+from tests.unit.aws_fakes import PLAN, ROUTE, RUN, Context, FakeAws, client_error
 
-VERIFY = "v1"
-STREAM = "arn:aws:dynamodb:eu-central-1:123456789012:table/source/stream/1"
+VERIFY = "2026-01-01T00:00:00Z"
 
 
 @pytest.fixture
@@ -31,20 +38,52 @@ def item(number: int, content: str = "x") -> Item:
     return {"pk": {"S": f"key-{number}"}, "content": {"S": content}}
 
 
-def list_suspects(table: str, *items: Item, page: int = 0) -> None:
-    suspects = [
-        (bucket_of(key_hash(PLAN.key.key_of(entry)), PLAN.buckets), PLAN.key.key_of(entry), item_hash(entry).hex())
-        for entry in items
-    ]
-    digests.put_suspects(RUN, VERIFY, f"{table}#0000", page, suspects)
-    unequal = {*digests.read_unequal_buckets(RUN, VERIFY), *(bucket for bucket, _, _ in suspects)}
-    digests.put_unequal_buckets(RUN, VERIFY, sorted(unequal))
+def items(*numbers: int) -> list[Item]:
+    return [item(number) for number in numbers]
 
 
-def compare() -> Verification:
-    verify = Verification(id=VERIFY, stage="suspects", source_items=9, target_items=9).model_dump(mode="json")
-    payload = {"plan": PLAN.model_dump(mode="json"), "verify": verify, "stream_arn": STREAM}
+def scan(aws: FakeAws, table: str, *pages: Sequence[Item]) -> None:
+    """Let the first pass read a table's segment, page by page."""
+    cursors = [{"pk": {"S": f"cursor-{number}"}} for number in range(1, len(pages))]
+    aws.dynamodb.pages = [(list(page), cursor) for page, cursor in zip(pages, [*cursors, None], strict=True)]
+    verify(VerifySlice(table=table, segment=0), "digests")
+    assert aws.dynamodb.pages == []
+
+
+def verify(slice_: VerifySlice, stage: str = "suspects", context: Context | None = None) -> VerifySlice:
+    """Call VerifySegment once."""
+    payload = {
+        "plan": PLAN.model_dump(mode="json"),
+        "verification": VERIFY,
+        "stage": stage,
+        "slice": slice_.model_dump(mode="json"),
+    }
+    return VerifySlice.model_validate(verify_segment.handler(payload, context or Context()))
+
+
+def verify_all(verification: Verification) -> None:
+    """Do what the Map does in the second pass."""
+    for slice_ in verification.slices:
+        reached = slice_
+        while reached.state != "done":
+            reached = verify(reached)
+
+
+def compare(verification: Verification | None = None, plan: Plan = PLAN) -> Verification:
+    """Call CompareDigests once."""
+    document = (verification or Verification(id=VERIFY)).model_dump(mode="json")
+    payload = {"plan": plan.model_dump(mode="json"), "route": ROUTE.model_dump(), "verify": document}
     return Verification.model_validate(compare_digests.handler(payload, Context()))
+
+
+def suspect(aws: FakeAws, source: Sequence[Item], target: Sequence[Item]) -> Verification:
+    """Read both tables as given, compare, and look at the keys that differ."""
+    scan(aws, "source", source)
+    scan(aws, "target", target)
+    verification = compare()
+    assert verification.verdict == "suspect"
+    verify_all(verification)
+    return verification
 
 
 def keys_read(aws: FakeAws) -> list[str]:
@@ -58,42 +97,79 @@ def keys_read(aws: FakeAws) -> list[str]:
     return sorted(set(found))
 
 
-def test_equal_sums_are_equal_tables_and_one_differing_bucket_is_a_suspect() -> None:
-    one, other = Digest(1024), Digest(1024)
-    for digest in (one, other):
-        digest.add(key_hash({"pk": {"S": "a"}}), item_hash(item(1)))
-    assert one.unequal_buckets(other) == []
-    other.add(key_hash({"pk": {"S": "b"}}), item_hash(item(2)))
-    assert len(one.unequal_buckets(other)) == 1
+def test_equal_tables_are_equal_by_their_sums_alone(aws: FakeAws) -> None:
+    scan(aws, "source", items(1, 2), items(3))
+    scan(aws, "target", items(3), items(1, 2))
+    found = compare()
+    assert (found.verdict, found.source_items, found.target_items) == ("equal", 3, 3)
+    assert not any(entry[0] == "s3.GetObject" for entry in aws.log), "no list was read"
+
+
+def test_a_segment_that_was_not_read_is_never_taken_for_an_empty_one(aws: FakeAws) -> None:
+    with pytest.raises(PreconditionFailed, match="not whole"):
+        compare()
+    scan(aws, "source", items(1))
+    with pytest.raises(PreconditionFailed, match="target#0000 is not whole"):
+        compare()
 
 
 def test_of_many_suspects_only_those_that_differ_are_read_again(aws: FakeAws) -> None:
-    alike = [item(number) for number in range(300)]
-    list_suspects("source", *alike, item(900, "new"), item(901))
-    list_suspects("target", *alike, item(900, "old"), item(902))
+    alike = items(*range(300))
     aws.dynamodb.seed("source", *alike, item(900, "new"), item(901))
     aws.dynamodb.seed("target", *alike, item(900, "new"), item(901))  # the replicator has brought it all by now
-    found = compare()
+    verification = suspect(aws, [*alike, item(900, "new"), item(901)], [*alike, item(900, "old"), item(902)])
+    found = compare(verification)
     assert (found.verdict, found.rechecked, found.followed) == ("equal", 3, 0)
     assert keys_read(aws) == ["key-900", "key-901", "key-902"]
+    reads = [operation for operation, _ in aws.dynamodb.calls if operation == "BatchGetItem"]
+    assert len(reads) <= 4, "one look at each side was enough"
+    assert "Scan" not in [operation for operation, _ in aws.dynamodb.calls[3:]], "no table is scanned again"
 
 
-def test_a_page_that_was_listed_twice_does_not_confuse_the_comparison(aws: FakeAws) -> None:
-    for page in range(3):
-        list_suspects("source", item(1), page=page)
-        list_suspects("target", item(1), page=page)
-    aws.dynamodb.seed("source", item(1))
-    aws.dynamodb.seed("target", item(1))
+def test_a_tombstone_is_no_item_of_the_target_at_any_look(aws: FakeAws) -> None:
+    tombstone: Item = {"pk": {"S": "key-1"}, TOMBSTONE_ATTRIBUTE: {"BOOL": True}}
+    aws.dynamodb.seed("target", tombstone)
+    verification = suspect(aws, items(1), [])  # it was deleted between the two readings
+    assert compare(verification).verdict == "equal"
+
+
+def test_a_call_that_was_made_again_is_counted_once_wherever_it_ended(aws: FakeAws) -> None:
+    pages = [(items(1, 2), {"pk": {"S": "2"}}), (items(3), {"pk": {"S": "3"}}), (items(4), None)]
+    begun = VerifySlice(table="source", segment=0)
+    aws.dynamodb.pages = list(pages)
+    verify(begun, "digests")  # the answer was lost
+    aws.dynamodb.pages = list(pages)
+    reached = verify(begun, "digests", Context(10_000, 1_000))
+    assert reached.pages == 1
+    assert verify(reached, "digests").state == "done"
+    scan(aws, "target", items(1, 2, 3, 4))
     assert compare().verdict == "equal"
 
 
-def test_drift_of_all_groups_is_summed_and_named(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_that_was_given_up_and_ends_late_takes_no_other_calls_place(aws: FakeAws) -> None:
+    """It began at the same place and came less far: what lies between, no entry would have."""
+    begun = VerifySlice(table="source", segment=0)
+    aws.dynamodb.pages = [(items(1), {"pk": {"S": "1"}}), (items(2), {"pk": {"S": "2"}}), (items(3), None)]
+    reached = verify(begun, "digests", Context(10_000, 10_000, 1_000))
+    assert reached.pages == 2
+    assert verify(reached, "digests").state == "done"
+    aws.dynamodb.pages = [(items(1), {"pk": {"S": "1"}})]
+    verify(begun, "digests", Context(10_000, 1_000))
+    scan(aws, "target", items(1, 3))
+    aws.dynamodb.seed("source", *items(1, 2, 3))
+    aws.dynamodb.seed("target", *items(1, 3))
+    verification = compare()
+    assert (verification.verdict, verification.source_items) == ("suspect", 3)
+    verify_all(verification)
+    with pytest.raises(DriftFound, match="1 missing, 0 extra, 0 mismatched"):
+        compare(verification)
+
+
+def test_drift_of_all_lots_is_summed_and_named(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare_digests, "KEYS_AT_ONCE", 10)
-    missing = [item(number) for number in range(35)]
-    list_suspects("source", *missing)
-    aws.dynamodb.seed("source", *missing)
+    aws.dynamodb.seed("source", *items(*range(35)))
     with pytest.raises(DriftFound, match="35 missing, 0 extra, 0 mismatched"):
-        compare()
+        compare(suspect(aws, items(*range(35)), []))
 
 
 def changing_all_the_time(aws: FakeAws) -> Callable[[str, dict[str, Any]], None]:
@@ -107,49 +183,66 @@ def changing_all_the_time(aws: FakeAws) -> Callable[[str, dict[str, Any]], None]
 
 
 def test_a_counter_that_never_rests_does_not_keep_a_table_from_being_proven(aws: FakeAws) -> None:
-    list_suspects("source", item(1, "a"), item(2))
-    list_suspects("target", item(1, "b"), item(2, "y"))
     aws.dynamodb.seed("source", item(1), item(2))
     aws.dynamodb.seed("target", item(1), item(2))
     aws.dynamodb.before = changing_all_the_time(aws)
-    found = compare()
+    found = compare(suspect(aws, [item(1, "a"), item(2)], [item(1, "b"), item(2, "y")]))
     assert (found.verdict, found.rechecked, found.followed) == ("equal", 1, 1)
+
+
+def late(aws: FakeAws, *numbers: int) -> Verification:
+    """Return a verification whose look found keys unequal that are equal by now."""
+    aws.dynamodb.seed("source", *items(*numbers))
+    verification = suspect(aws, items(*numbers), [])
+    aws.dynamodb.seed("target", *items(*numbers))
+    aws.dynamodb.calls.clear()
+    return verification
 
 
 def test_what_one_call_has_settled_the_next_does_not_read_again(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recheck, "KEYS_AT_ONCE", 1)
-    list_suspects("source", item(1, "a"), item(2, "a"))
-    aws.dynamodb.seed("source", item(1), item(2))
-    aws.dynamodb.seed("target", item(1), item(2))
+    verification = late(aws, 1, 2)
     looks = iter([True, False])
     monkeypatch.setattr(moments, "await_passed", lambda *_, **__: next(looks))
     with pytest.raises(VerifyPending):
-        compare()
+        compare(verification)
     monkeypatch.setattr(moments, "await_passed", lambda *_, **__: True)
     aws.dynamodb.calls.clear()
-    assert compare().rechecked == 2
+    assert compare(verification).rechecked == 2
     assert len(keys_read(aws)) == 1
+
+
+def in_stretches(monkeypatch: pytest.MonkeyPatch, *, listed_most: int = passes.LISTED_MOST) -> None:
+    """Let each unequal sum be a stretch, as in a large table."""
+
+    def plan(unequal: Sequence[int], _: object, buckets: int) -> tuple[passes.Stretch, ...]:
+        found = passes.plan_stretches(unequal, [10**9] * 64, buckets)
+        return tuple(one.model_copy(update={"parts": 1, "listed_most": listed_most}) for one in found)
+
+    monkeypatch.setattr(compare_digests, "plan_stretches", plan)
+
+
+def unsettled(verification: Verification) -> set[str]:
+    done = open_books(RUN).digests(verification.id_of_round).read_settled_slices()
+    return {slice_.name for slice_ in verification.slices} - done
 
 
 def test_a_call_that_has_no_time_to_list_all_suspects_settles_what_it_has_listed(
     aws: FakeAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    items = [item(number, "a") for number in range(40)]
-    list_suspects("source", *items)
-    aws.dynamodb.seed("source", *items)
-    aws.dynamodb.seed("target", *items)
-    groups = len(digests.read_unsettled_groups(RUN, VERIFY))
-    assert groups > 20
+    in_stretches(monkeypatch)
+    verification = late(aws, *range(40))
+    assert len(verification.slices) > 20
     seconds = iter(range(10**6))
     clock = SimpleNamespace(monotonic=lambda: next(seconds), sleep=lambda _: None)
     monkeypatch.setattr(compare_digests, "time", clock)
     monkeypatch.setattr(recheck, "time", clock)
     monkeypatch.setattr(compare_digests, "deadline_of", lambda _: next(seconds) + 20)
-    left = [groups]
+    left = [len(unsettled(verification))]
     while left[-1]:
         with suppress(VerifyPending):
-            assert compare().rechecked == 40
-        left.append(len(digests.read_unsettled_groups(RUN, VERIFY)))
+            assert compare(verification).rechecked == 40
+        left.append(len(unsettled(verification)))
         assert left[-1] < left[-2], "no call may end without having settled anything"
     assert len(left) > 3
     assert len(keys_read(aws)) == 40
@@ -162,43 +255,243 @@ def test_a_call_that_has_no_time_to_list_all_suspects_settles_what_it_has_listed
     assert len(reads) == 40, "what is settled is not read again"
 
 
-def test_groups_with_drift_are_read_again_by_a_redrive_and_others_are_not(aws: FakeAws) -> None:
-    list_suspects("source", item(1), item(2))
+def test_stretches_with_drift_are_read_again_by_a_redrive_and_others_are_not(aws: FakeAws) -> None:
     aws.dynamodb.seed("source", item(1), item(2))
+    verification = suspect(aws, items(1, 2), [])
     for _ in range(2):
         with pytest.raises(DriftFound, match="2 missing"):
-            compare()
+            compare(verification)
     aws.dynamodb.seed("target", item(1), item(2))  # mended by hand
-    assert (compare().verdict, digests.read_unsettled_groups(RUN, VERIFY)) == ("equal", [])
+    assert (compare(verification).verdict, unsettled(verification)) == ("equal", set())
 
 
 def test_drift_that_is_found_before_the_time_is_over_is_told_and_not_looked_for_anew(
     aws: FakeAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recheck, "KEYS_AT_ONCE", 1)
-    list_suspects("source", item(1), item(2))
     aws.dynamodb.seed("source", item(1), item(2))
+    verification = suspect(aws, items(1, 2), [])
     looks = iter(range(11))  # six of the one key, five of the other
     monkeypatch.setattr(moments, "await_passed", lambda *_, **__: next(looks, None) is not None)
     with pytest.raises(DriftFound, match=r"differ \(so far\): 1 missing"):
-        compare()
-    assert digests.read_unsettled_groups(RUN, VERIFY)
+        compare(verification)
+    assert unsettled(verification)
 
 
-def test_a_group_of_more_keys_than_fit_a_lot_is_settled_only_behind_its_last(
+def test_a_stretch_of_more_keys_than_fit_a_lot_is_settled_only_behind_its_last(
     aws: FakeAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compare_digests, "KEYS_AT_ONCE", 3)
-    monkeypatch.setattr(digests, "SUSPECT_GROUPS", 1)
-    items = [item(number, "a") for number in range(8)]
-    list_suspects("source", *items)
-    aws.dynamodb.seed("source", *items)
-    aws.dynamodb.seed("target", *items[:-1])
+    verification = late(aws, *range(8))
+    last = hash_lists.read_keys(suspects_of(verification))[-1]
+    del aws.dynamodb.tables["target"][canonical(last)]
     looks = iter(range(1))
     monkeypatch.setattr(moments, "await_passed", lambda *_, **__: next(looks, None) is not None)
     with pytest.raises(VerifyPending):
-        compare()
-    assert digests.read_unsettled_groups(RUN, VERIFY) == [0], "five of its keys were not looked at"
+        compare(verification)
+    assert unsettled(verification), "five of its keys were not looked at"
     monkeypatch.setattr(moments, "await_passed", lambda *_, **__: True)
     with pytest.raises(DriftFound, match="1 missing"):
-        compare()
+        compare(verification)
+
+
+def suspects_of(verification: Verification) -> Any:  # noqa: ANN401 — names an object
+    (slice_,) = verification.slices
+    (look,) = open_books(RUN).digests(VERIFY).read_looks(slice_)
+    return look.suspects[0]
+
+
+def test_a_stretch_that_was_not_compared_to_its_end_is_never_equal(aws: FakeAws) -> None:
+    scan(aws, "source", items(1))
+    scan(aws, "target", [])
+    verification = compare()
+    with pytest.raises(PreconditionFailed, match="not whole"):
+        compare(verification)
+
+
+def test_more_unequal_keys_than_are_listed_at_once_are_looked_at_in_another_round(
+    aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replicator that is an hour behind, or a target that lacks everything: the memory stays flat."""
+    monkeypatch.setattr(stretch, "KEYS_AT_ONCE", 2)
+    in_stretches(monkeypatch, listed_most=4)
+    numbers = range(2000)
+    verification = late(aws, *numbers)
+    cut = len(verification.slices)
+    assert all(
+        sum(one.bytes for look in open_books(RUN).digests(VERIFY).read_looks(slice_) for one in look.suspects) < 200
+        for slice_ in verification.slices
+    )
+    again = compare(verification)
+    assert (again.verdict, again.stage, again.round) == ("suspect", "suspects", 1)
+    assert len(again.slices) == cut
+    assert 4 * cut <= again.rechecked <= 5 * cut
+    verify_all(again)
+    found = compare(again)
+    assert found.verdict == "equal"
+    assert found.rechecked == again.rechecked + 2000, "the second round looks at all keys of what was cut"
+
+
+def test_drift_beyond_what_is_listed_at_once_is_found_in_the_round_that_lists_it(
+    aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stretch, "KEYS_AT_ONCE", 1)
+    in_stretches(monkeypatch, listed_most=1)
+    verification = late(aws, *range(200))
+    aws.dynamodb.tables["target"].popitem()
+    for _ in range(5):
+        with suppress(DriftFound):
+            verification = compare(verification)
+            assert verification.verdict == "suspect", "a table that differs was called equal"
+            verify_all(verification)
+            continue
+        return
+    pytest.fail("the drift was never told")
+
+
+def test_a_look_that_runs_out_of_time_goes_on_where_it_was(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stretch, "KEYS_AT_ONCE", 7)
+    aws.dynamodb.seed("source", *items(*range(50)))
+    aws.dynamodb.seed("target", *items(*range(49)))
+    scan(aws, "source", items(*range(25)), items(*range(25, 50)))
+    scan(aws, "target", [item(number, "old") for number in range(50)])
+    verification = compare()
+    (reached,) = verification.slices
+    calls = 0
+    while reached.state != "done":
+        before, reached = reached, verify(reached, context=Context(10_000, 1_000))
+        assert before.place != reached.place
+        calls += 1
+    assert calls >= 7
+    assert reached.items == 50, "each key once"
+    with pytest.raises(DriftFound, match="1 missing, 0 extra, 0 mismatched"):
+        compare(verification)
+
+
+def test_a_throttled_look_keeps_what_it_has_looked_at(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stretch, "KEYS_AT_ONCE", 5)
+    aws.dynamodb.seed("source", *items(*range(20)))
+    aws.dynamodb.seed("target", *items(*range(20)))
+    scan(aws, "source", items(*range(20)))
+    scan(aws, "target", [])
+    verification = compare()
+    reads = itertools.count()
+
+    def throttle(operation: str, _: object) -> None:
+        if operation == "BatchGetItem" and next(reads) >= 4:
+            raise client_error("ProvisionedThroughputExceededException")
+
+    aws.dynamodb.before = throttle
+    reached = verify(verification.slices[0])
+    assert (reached.items, reached.state) == (10, "reading")
+    with pytest.raises(AwsUnavailable):
+        verify(reached)
+    aws.dynamodb.before = lambda *_: None
+    assert verify(reached).state == "done"
+    assert compare(verification).rechecked == 20
+
+
+def test_lists_that_are_gone_are_named_with_their_way_out(aws: FakeAws) -> None:
+    scan(aws, "source", items(1))
+    scan(aws, "target", [])
+    verification = compare()
+    aws.bucket.objects = {name: body for name, body in aws.bucket.objects.items() if "/lists" in name}
+    with pytest.raises(PreconditionFailed, match=r"gone or may not be read.*Resume"):
+        verify(verification.slices[0])
+
+
+def test_large_lists_are_read_in_parts_and_small_ones_once(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws.dynamodb.seed("source", *items(*range(50)))
+    aws.dynamodb.seed("target", *items(*range(50)))
+    in_stretches(monkeypatch)
+    scan(aws, "source", items(*range(50)))
+    scan(aws, "target", items(*range(40)))
+    verification = compare()
+    got: list[list[str]] = []
+    for most in (hash_lists.WHOLE_BYTES_MOST, 0):
+        monkeypatch.setattr(hash_lists, "WHOLE_BYTES_MOST", most)
+        aws.log.clear()
+        verify(verification.slices[0])
+        got.append([name for verb, name in aws.log if verb == "s3.GetObject" and "/lists" not in name])
+    assert len(got[0]) == 2, "one of each side"
+    largest = max(len(body) for body in aws.bucket.objects.values())
+    spans = [[int(place) for place in name.rsplit("=", 1)[1].split("-")] for name in got[1]]
+    assert max(end - begin for begin, end in spans) < largest / 10
+
+
+def test_no_book_of_the_proof_has_a_partition_key_that_many_slices_write(aws: FakeAws) -> None:
+    late(aws, *range(200))
+    written = [entry.split("/")[0] for verb, entry in aws.log if verb == "control.put"]
+    assert len(written) == 3, "one entry for each call"
+    assert len(set(written)) == len(written)
+    document = json.loads(next(iter(aws.control.documents.values())))
+    assert len(json.dumps(document)) < 4096
+
+
+def test_the_way_out_of_drift_is_never_to_change_the_sources_own_items(aws: FakeAws) -> None:
+    """An index that came later leaves out what it cannot take; a table that is made with it refuses that."""
+    aws.dynamodb.seed("source", item(1))
+    with pytest.raises(DriftFound, match="1 missing") as caught:
+        compare(suspect(aws, items(1), []))
+    assert "leave the source's items as they are" in str(caught.value)
+    assert "with the index in without_indexes. Add the index once the proof is green" in str(caught.value)
+    assert "begin" not in str(caught.value), "no version decides here"
+
+
+def test_a_version_that_began_again_is_named_with_its_way_out(aws: FakeAws) -> None:
+    aws.dynamodb.seed("source", item(1, "made anew"))
+    aws.dynamodb.seed("target", item(1, "of before"))
+    verification = suspect(aws, [item(1, "made anew")], [item(1, "of before")])
+    with pytest.raises(DriftFound, match="0 missing, 0 extra, 1 mismatched") as caught:
+        compare(verification, PLAN.model_copy(update={"version_attribute": "updatedAt"}))
+    assert "If updatedAt of those items began again at a lower number" in str(caught.value)
+    assert "deploy the migration without version_attribute" in str(caught.value)
+    with pytest.raises(DriftFound) as caught:
+        compare(verification)
+    assert "began again" not in str(caught.value)
+
+
+def test_the_memory_of_a_look_is_hashes_however_large_the_items_are(
+    aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of keys are looked at together, of up to 400 KB each, three times."""
+    monkeypatch.setattr(table_reads, "KEYS_AT_ONCE", 1)
+    large = [item(number, "y" * 100_000) for number in range(60)]
+    aws.dynamodb.seed("source", *large)
+    aws.dynamodb.seed("target", *large)
+    keys = [{"pk": one["pk"]} for one in large]
+    tracemalloc.start()
+    drift, is_whole = recheck.recheck(open_books(RUN), PLAN, ROUTE, VERIFY, keys, deadline=float("inf"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (drift.total, is_whole) == (0, True)
+    assert peak < 60 * 100_000, "less than one reading of them"
+
+
+def test_thousands_of_keys_are_looked_at_behind_one_reading_of_the_tips(
+    aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = []
+
+    def wait(*_: object, **__: object) -> bool:
+        waits.append(1)
+        return True
+
+    monkeypatch.setattr(moments, "await_passed", wait)
+    aws.dynamodb.seed("source", *items(*range(3000)))
+    aws.dynamodb.seed("target", *items(*range(3000)))
+    keys = [{"pk": one["pk"]} for one in items(*range(3000))]
+    recheck.recheck(open_books(RUN), PLAN, ROUTE, VERIFY, keys, deadline=float("inf"))
+    assert len(waits) == 1
+
+
+def test_keys_that_were_not_read_before_the_deadline_never_count_as_absent(
+    aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.dynamodb.seed("source", *items(*range(300)))
+    seconds = iter(range(10**6))
+    monkeypatch.setattr(recheck, "time", SimpleNamespace(monotonic=lambda: next(seconds), sleep=lambda _: None))
+    keys = [{"pk": one["pk"]} for one in items(*range(300))]
+    for deadline in range(1, 12):
+        drift, is_whole = recheck.recheck(open_books(RUN), PLAN, ROUTE, VERIFY, keys, deadline=next(seconds) + deadline)
+        assert (drift.total, is_whole) == (0, False)

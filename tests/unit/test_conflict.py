@@ -2,7 +2,8 @@
 
 import pytest
 
-from tasks.core.conflict import (
+from tasks.core.model.item import TOMBSTONE_ATTRIBUTE, Item, KeySchema
+from tasks.core.replicate.conflict import (
     RULE_ORDER,
     Change,
     LateChange,
@@ -13,7 +14,6 @@ from tasks.core.conflict import (
     late_condition,
     tombstone_of,
 )
-from tasks.core.item import TOMBSTONE_ATTRIBUTE, Item, KeySchema
 
 SCHEMA = KeySchema("pk", "S")
 KEY: Item = {"pk": {"S": "a"}}
@@ -136,15 +136,15 @@ def test_keys_that_differ_only_in_case_or_normal_form_are_never_merged() -> None
 
 def test_a_tombstone_holds_nothing_of_the_deleted_item_but_key_and_version() -> None:
     deleted = {**item("secret", "7"), "more": {"S": "secret"}}
-    mark = {TOMBSTONE_ATTRIBUTE: {"BOOL": True}}
-    assert tombstone_of(change(deleted, None), version_attribute=None) == {**KEY, **mark}
+    tombstone = {TOMBSTONE_ATTRIBUTE: {"BOOL": True}}
+    assert tombstone_of(change(deleted, None), version_attribute=None) == {**KEY, **tombstone}
     assert tombstone_of(change(deleted, None), version_attribute="updatedAt") == {
         **KEY,
-        **mark,
+        **tombstone,
         "updatedAt": {"N": "7"},
     }
-    assert tombstone_of(change(item("x"), None), version_attribute="updatedAt") == {**KEY, **mark}
-    assert tombstone_of(change(None, None), version_attribute="updatedAt") == {**KEY, **mark}
+    assert tombstone_of(change(item("x"), None), version_attribute="updatedAt") == {**KEY, **tombstone}
+    assert tombstone_of(change(None, None), version_attribute="updatedAt") == {**KEY, **tombstone}
 
 
 @pytest.mark.parametrize(

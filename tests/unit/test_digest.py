@@ -2,7 +2,8 @@
 
 import pytest
 
-from tasks.core.digest import (
+from tasks.core.model.item import TOMBSTONE_ATTRIBUTE, Item, KeySchema
+from tasks.core.prove.digest import (
     LEAST_BUCKETS,
     MODULUS,
     MOST_BUCKETS,
@@ -13,8 +14,8 @@ from tasks.core.digest import (
     key_hash,
     merged,
     plan_buckets,
+    plan_sums,
 )
-from tasks.core.item import TOMBSTONE_ATTRIBUTE, Item, KeySchema
 
 SCHEMA = KeySchema("pk", "S")
 BUCKETS = 16
@@ -90,7 +91,7 @@ def test_segments_add_up_to_the_whole_table() -> None:
 
 
 def test_digests_of_another_number_of_buckets_are_never_added_up() -> None:
-    with pytest.raises(ValueError, match="can not be merged"):
+    with pytest.raises(ValueError, match="cannot be merged"):
         Digest(16).merge(Digest(32))
 
 
@@ -107,7 +108,7 @@ def test_a_new_digest_does_not_share_its_sums_with_another() -> None:
     assert other.items == 0
 
 
-@pytest.mark.parametrize("count", [0, 1, 70_000, 1_000_000, 10_000_000_000])
+@pytest.mark.parametrize("count", [0, 1, 70_000, 1_000_000, 10_000_000_000, 10**13])
 def test_the_buckets_are_a_power_of_two_or_keys_would_fall_outside(count: int) -> None:
     buckets = plan_buckets(count)
     assert buckets & (buckets - 1) == 0
@@ -116,7 +117,13 @@ def test_the_buckets_are_a_power_of_two_or_keys_would_fall_outside(count: int) -
 
 
 def test_buckets_grow_with_the_table() -> None:
-    assert [plan_buckets(count) for count in (0, 64 * 1024, 64 * 1025, 10**9)] == [1024, 1024, 2048, 16_384]
+    assert [plan_buckets(count) for count in (0, 64 << 20, 65 << 20, 10**9)] == [64, 64, 128, 1024]
+
+
+def test_a_key_is_in_the_sum_that_its_bucket_is_in() -> None:
+    for number in range(1000):
+        key = key_hash({"pk": {"S": f"{number}"}})
+        assert bucket_of(key, 1024) // 16 == bucket_of(key, plan_sums(1024))
 
 
 def test_a_key_falls_into_the_same_bucket_however_its_number_is_spelt() -> None:
@@ -125,7 +132,9 @@ def test_a_key_falls_into_the_same_bucket_however_its_number_is_spelt() -> None:
 
 
 def test_a_tombstone_is_not_counted_and_legacy_attributes_are_not_compared() -> None:
-    marked: Item = {"pk": {"S": "a"}, TOMBSTONE_ATTRIBUTE: {"BOOL": True}}
-    assert comparable(marked, "target") is None
-    assert comparable(marked, "source") == marked, "an owner's item with our mark must not vanish from the proof"
+    tombstone: Item = {"pk": {"S": "a"}, TOMBSTONE_ATTRIBUTE: {"BOOL": True}}
+    assert comparable(tombstone, "target") is None
+    assert comparable(tombstone, "source") == tombstone, (
+        "an owner's item with our attribute must not vanish from the proof"
+    )
     assert comparable({"pk": {"S": "a"}, "aws:rep:updatetime": {"N": "1"}}, "target") == {"pk": {"S": "a"}}

@@ -2,8 +2,32 @@
 
 import pytest
 
-from tasks.core.drift import LOOKS_DRIFTED, LOOKS_FOLLOWED, SAMPLES_MOST, Difference, Finding, Looks, differ, summed
-from tasks.core.item import TOMBSTONE_ATTRIBUTE, Item
+from tasks.core.model.item import TOMBSTONE_ATTRIBUTE, Item
+from tasks.core.prove.digest import SOURCE, TARGET
+from tasks.core.prove.drift import (
+    LOOKS_DRIFTED,
+    LOOKS_FOLLOWED,
+    SAMPLES_MOST,
+    Difference,
+    Finding,
+    Image,
+    Looks,
+    differ,
+    summed,
+)
+
+
+def source_image(item: Item | None) -> Image | None:
+    return None if item is None else Image.of(item, SOURCE)
+
+
+def target_image(item: Item | None) -> Image | None:
+    return None if item is None else Image.of(item, TARGET)
+
+
+def look(looks: Looks, before: Item | None, target: Item | None, after: Item | None) -> Finding:
+    return looks.look(source_image(before), target_image(target), source_image(after))
+
 
 ONE: Item = {"pk": {"S": "a"}, "n": {"N": "1"}}
 TOMBSTONE: Item = {"pk": {"S": "a"}, TOMBSTONE_ATTRIBUTE: {"BOOL": True}}
@@ -29,7 +53,7 @@ TOMBSTONE: Item = {"pk": {"S": "a"}, TOMBSTONE_ATTRIBUTE: {"BOOL": True}}
 def test_no_difference_is_called_equal_and_no_equal_pair_drift(
     source: Item | None, target: Item | None, difference: Difference | None
 ) -> None:
-    assert differ(source, target) is difference
+    assert differ(source_image(source), target_image(target)) is difference
 
 
 def test_one_kind_of_difference_does_not_crowd_the_others_out_of_the_samples() -> None:
@@ -62,14 +86,14 @@ def test_drift_of_two_batches_is_told_together() -> None:
 
 def test_one_equal_look_is_enough() -> None:
     looks = Looks()
-    assert looks.look(ONE, None, ONE) is Finding.OPEN
-    assert looks.look(ONE, ONE, ONE) is Finding.EQUAL
+    assert look(looks, ONE, None, ONE) is Finding.OPEN
+    assert look(looks, ONE, ONE, ONE) is Finding.EQUAL
 
 
 @pytest.mark.parametrize(("source", "target"), [(ONE, None), (None, ONE), (ONE, version(2))])
 def test_what_differs_in_every_look_is_drift(source: Item | None, target: Item | None) -> None:
     looks = Looks()
-    found = [looks.look(source, target, source) for _ in range(LOOKS_DRIFTED)]
+    found = [look(looks, source, target, source) for _ in range(LOOKS_DRIFTED)]
     assert found == [Finding.OPEN] * (LOOKS_DRIFTED - 1) + [Finding.DRIFTED]
 
 
@@ -77,19 +101,19 @@ def test_a_lock_that_is_put_and_deleted_all_the_time_is_not_called_drift() -> No
     looks = Looks()
     # Absent before and after, and at the target in between; then the other way round.
     for _ in range(3 * LOOKS_DRIFTED):
-        assert looks.look(None, ONE, None) is Finding.OPEN
-        assert looks.look(ONE, None, ONE) is Finding.OPEN
+        assert look(looks, None, ONE, None) is Finding.OPEN
+        assert look(looks, ONE, None, ONE) is Finding.OPEN
 
 
 def test_a_counter_that_changes_in_every_look_does_not_hold_the_proof_up_for_ever() -> None:
     looks = Looks()
-    found = [looks.look(version(n), version(n - 1), version(n + 1)) for n in range(LOOKS_FOLLOWED)]
+    found = [look(looks, version(n), version(n - 1), version(n + 1)) for n in range(LOOKS_FOLLOWED)]
     assert found == [Finding.OPEN] * (LOOKS_FOLLOWED - 1) + [Finding.FOLLOWED]
 
 
 def test_a_change_during_a_look_clears_the_item_of_the_looks_before() -> None:
     looks = Looks()
     for _ in range(LOOKS_DRIFTED - 1):
-        assert looks.look(ONE, None, ONE) is Finding.OPEN
-    assert looks.look(ONE, None, version(2)) is Finding.OPEN
-    assert looks.look(version(2), None, version(2)) is Finding.OPEN
+        assert look(looks, ONE, None, ONE) is Finding.OPEN
+    assert look(looks, ONE, None, version(2)) is Finding.OPEN
+    assert look(looks, version(2), None, version(2)) is Finding.OPEN

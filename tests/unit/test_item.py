@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tasks.core.item import (
+from tasks.core.model.item import (
     TOMBSTONE_ATTRIBUTE,
     Item,
     KeySchema,

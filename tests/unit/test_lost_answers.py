@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tasks.aws import clients, streams, tables
+from tasks.aws.dynamodb import tables
+from tasks.aws.replicate import streams
+from tasks.aws.session import clients
+from tasks.core.model.table_ref import TableAddress
 from tests.unit.aws_fakes import client_error
 
 
@@ -35,10 +38,11 @@ class FakeTable:
         raise client_error("ValidationException", "TimeToLive is already enabled")
 
 
+TABLE = TableAddress(name="t", region="eu-central-1")
 CHANGES: dict[str, Callable[[], None]] = {
-    "the stream is turned on": lambda: streams.enable_stream("t"),
-    "the stream is turned off": lambda: streams.disable_stream("t"),
-    "the items expire": lambda: tables.expire_by("t", "expires"),
+    "the stream is turned on": lambda: streams.enable_stream(TABLE),
+    "the stream is turned off": lambda: streams.disable_stream(TABLE),
+    "the items expire": lambda: tables.expire_by(TABLE, "expires"),
 }
 each_change = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 

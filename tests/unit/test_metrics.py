@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -13,18 +13,21 @@ from aws_xray_sdk import global_sdk_config  # type: ignore[import-untyped] # the
 from aws_xray_sdk.core.recorder import AWSXRayRecorder  # type: ignore[import-untyped] # as above
 
 from tasks import compare_digests, preflight, replicate_changes, scan_segment, verify_segment, write_pages
-from tasks.aws import measure, moments, trace
-from tasks.aws.call import logger
-from tasks.aws.handler import Request, task
-from tasks.core.errors import DrainPending, PutRecordsIncomplete, Refused, TipOutOfReach
-from tasks.core.item import Item
+from tasks.aws.books.books import open_books
+from tasks.aws.replicate import moments
+from tasks.aws.session import measure, trace
+from tasks.aws.session.call import logger
+from tasks.aws.session.handler import Request, task
+from tasks.core.copy.page import encode_page, take_apart
+from tasks.core.copy.segment import Checkpoint
+from tasks.core.errors import AwsRefused, DrainPending, PutRecordsIncomplete, Refused, TipOutOfReach, VersionsDiffer
 from tasks.core.metrics import ITEMS_SCANNED, OLDEST_UNAPPLIED
-from tasks.core.page import encode_page, take_apart
-from tasks.core.segment import Checkpoint
-from tests.unit.aws_fakes import PLAN, RUN, Context, Crash, FakeAws, client_error, kinesis_event
+from tasks.core.model.item import Item
+from tests.unit.aws_fakes import PLAN, ROUTE, RUN, STREAM, Context, Crash, FakeAws, client_error, kinesis_event
 from tests.unit.emf import Read, read_emf
 
 PAYLOAD = {"plan": PLAN.model_dump(mode="json")}
+ROUTED = {**PAYLOAD, "route": ROUTE.model_dump()}
 SECRET = "s3cr3t"  # noqa: S105 — a value that must show up nowhere
 MIGRATION = {"migration": PLAN.migration}
 
@@ -79,7 +82,7 @@ def item(pk: object, **more: Any) -> Item:  # noqa: ANN401 — any attributes
 
 
 def scan(**more: Any) -> Checkpoint:  # noqa: ANN401 — fields of the checkpoint
-    payload = {**PAYLOAD, "checkpoint": {"segment": 0, **more}}
+    payload = {**ROUTED, "checkpoint": {"segment": 0, **more}}
     return Checkpoint.model_validate(scan_segment.handler(payload, Context()))
 
 
@@ -92,7 +95,7 @@ def record(*items: Item, number: int = 0) -> bytes:
 def change(number: int, pk: object, new: Item | None) -> dict[str, Any]:
     images = {"OldImage": item(pk)} if new is None else {"NewImage": new}
     stream = {"Keys": {"pk": {"S": str(pk)}}, "SequenceNumber": str(number), "ApproximateCreationDateTime": 1.0}
-    return {"dynamodb": {**stream, **images}}
+    return {"eventSourceARN": STREAM, "dynamodb": {**stream, **images}}
 
 
 def replicate(*records: dict[str, Any]) -> Any:  # noqa: ANN401 — a handler's answer
@@ -132,8 +135,8 @@ def test_a_wait_is_counted_as_a_wait_and_no_alarm_takes_it_for_a_failure(
 
 
 def test_a_payload_that_is_refused_before_it_is_read_is_a_failure_of_its_migration(read: Callable[[], Read]) -> None:
-    with pytest.raises(Refused):
-        scan_segment.handler({**PAYLOAD, "checkpoint": {}, "unknown": 1}, Context())
+    with pytest.raises(VersionsDiffer):
+        scan_segment.handler({**ROUTED, "checkpoint": {}, "unknown": 1}, Context())
     assert read().value("Failures", **MIGRATION, state="ScanSegment") == 1
 
 
@@ -141,7 +144,7 @@ def test_a_payload_that_is_refused_before_it_is_read_is_a_failure_of_its_migrati
 def test_a_call_whose_migration_is_not_known_puts_out_no_metric_that_nobody_looks_at(
     read: Callable[[], Read], event: dict[str, Any]
 ) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(VersionsDiffer):
         scan_segment.handler(event, Context())
     assert read().values == {}
 
@@ -232,11 +235,11 @@ def test_the_writer_counts_by_its_receipts(aws: FakeAws, read: Callable[[], Read
     write_pages.handler(kinesis_event(part), Context())
     found = read()
     counted = {name: found.value(name, **MIGRATION) for name in ("ItemsInserted", "ItemsPresent", "ItemsRejected")}
-    ((_, receipt),) = aws.control.iter_all(f"{RUN}#0", "receipt#")
+    ((_, receipt),) = aws.control.iter_all(f"run#{RUN}#0", "receipt#")
     assert counted == {f"Items{name.capitalize()}": count for name, count in receipt.items()}
     assert found.value("ItemsAttempted", **MIGRATION) == 32
     assert found.value("PartsWritten", **MIGRATION) == 1
-    # Two batches; the put of the item that the target can not take says nothing.
+    # Two batches; the put of the item that the target cannot take says nothing.
     assert found.value("WriteUnits", **MIGRATION, state="WritePages") == 6
     write_pages.handler(kinesis_event(part), Context())
     assert read().names() == {"Done"}, "a part that comes again is not counted again"
@@ -248,9 +251,9 @@ def test_the_replicator_counts_what_its_watermark_has_passed(aws: FakeAws, read:
     found = read()
     assert found.value("ChangesApplied", **MIGRATION) == 3
     assert found.value("DeletesApplied", **MIGRATION) == 1
-    mark = aws.control.read("watermarks", "shard-1")
-    assert mark is not None
-    assert found.value("ReplicatorLag", **MIGRATION) == mark["applied_at"] - mark["changed_at"]
+    watermark = open_books(RUN).watermarks.read("shard-1")
+    assert watermark is not None
+    assert found.value("ReplicatorLag", **MIGRATION) == watermark.applied_at - watermark.changed_at
     assert found.value("Progress", **MIGRATION, state="ReplicateChanges") == 1
     replicate(change(4, "bad", item("bad")), change(5, "c", item("c")))
     found = read()
@@ -272,45 +275,52 @@ def test_a_late_change_that_was_overruled_is_told_from_one_that_was_refused(
     assert found.value("WriteUnits", **MIGRATION, state="ReplicateChanges") == 1
 
 
-def verify(stage: str) -> None:
-    slice_ = {"table": "source", "segment": 0}
+def verify(stage: str = "digests", **slice_: Any) -> None:  # noqa: ANN401 — any JSON
+    slice_ = slice_ or {"table": "source", "segment": 0}
     verify_segment.handler({**PAYLOAD, "verification": "v", "stage": stage, "slice": slice_}, Context())
+
+
+def verify_both(aws: FakeAws, source: Sequence[Item], target: Sequence[Item] = ()) -> dict[str, Any]:
+    """Read both tables, and return the verification as CompareDigests lays out its second pass."""
+    for table, items in (("source", source), ("target", target)):
+        aws.dynamodb.pages = [(list(items), None)]
+        verify(table=table, segment=0)
+    document: dict[str, Any] = compare_digests.handler({**ROUTED, "verify": {"id": "v"}}, Context())
+    return document
 
 
 def test_the_proof_counts_what_it_read_and_what_looked_different(aws: FakeAws, read: Callable[[], Read]) -> None:
     aws.dynamodb.units = 8.0
     aws.dynamodb.pages = [([item(1), item(2)], {"pk": {"S": "2"}}), ([item(3)], None)]
-    verify("digests")
+    verify()
     found = read()
     assert found.value("ItemsVerified", **MIGRATION) == 3
     assert found.value("ReadUnits", **MIGRATION, state="VerifySegment") == 16
     assert "Suspects" not in found.names()
-    payload = {**PAYLOAD, "verify": {"id": "v"}, "stream_arn": "arn"}
-    compare_digests.handler(payload, Context())
+    (slice_,) = verify_both(aws, [item(1), item(2), item(3)])["slices"]
     found = read()
     unequal = found.value("UnequalBuckets", **MIGRATION)
     assert unequal == 3, "the target has nothing"
     assert "Drift" not in found.names(), "nothing is proven yet"
-    aws.dynamodb.pages = [([item(1), item(2), item(3)], None)]
-    verify("suspects")
-    assert read().value("Suspects", **MIGRATION) == 3
+    aws.dynamodb.seed("source", item(1), item(2))
+    verify("suspects", **slice_)
+    found = read()
+    assert found.value("Suspects", **MIGRATION) == 2, "the third is deleted by now"
+    assert found.value("ReadUnits", **MIGRATION, state="VerifySegment") == 16, "one call of each side"
 
 
 @pytest.mark.parametrize("drifted", [0, 2])
 def test_drift_is_counted_when_it_is_proven_and_none_when_there_is_none(
     aws: FakeAws, read: Callable[[], Read], monkeypatch: pytest.MonkeyPatch, drifted: int
 ) -> None:
-    aws.dynamodb.pages = [([item(number) for number in range(3)], None)]
-    verify("digests")
-    compare_digests.handler({**PAYLOAD, "verify": {"id": "v"}, "stream_arn": "arn"}, Context())
-    aws.dynamodb.pages = [([item(number) for number in range(3)], None)]
-    verify("suspects")
+    verification = verify_both(aws, [item(number) for number in range(3)])
     aws.dynamodb.seed("source", *[item(number) for number in range(3)])
+    verify("suspects", **verification["slices"][0])
     aws.dynamodb.seed("target", *[item(number) for number in range(drifted, 3)])
     read()
     monkeypatch.setattr(moments, "await_passed", lambda *_, **__: True)
-    monkeypatch.setattr("tasks.aws.recheck.BETWEEN_LOOKS_SECONDS", 0.0)
-    payload = {**PAYLOAD, "verify": {"id": "v", "stage": "suspects"}, "stream_arn": "arn"}
+    monkeypatch.setattr("tasks.aws.prove.recheck.BETWEEN_LOOKS_SECONDS", 0.0)
+    payload = {**ROUTED, "verify": verification}
     if drifted:
         with pytest.raises(Exception, match="2 missing"):
             compare_digests.handler(payload, Context())
@@ -421,8 +431,10 @@ def test_no_item_data_is_in_any_line_whatever_fails(
             lambda: verify("suspects"),
             lambda: write_pages.handler(kinesis_event(record(hostile("d"), hostile("bad"))), Context()),
             lambda: replicate(change(1, SECRET, hostile("e")), change(2, "f", None)),
-            lambda: replicate({"dynamodb": {"Keys": {"pk": {"S": SECRET}}, "SequenceNumber": SECRET}}),
-            lambda: scan_segment.handler({**PAYLOAD, "checkpoint": {"segment": SECRET, SECRET: 1}}, Context()),
+            lambda: replicate(
+                {"eventSourceARN": STREAM, "dynamodb": {"Keys": {"pk": {"S": SECRET}}, "SequenceNumber": SECRET}}
+            ),
+            lambda: scan_segment.handler({**ROUTED, "checkpoint": {"segment": SECRET, SECRET: 1}}, Context()),
         ):
             with suppress(Exception):  # of whatever kind: it is the lines that are looked at
                 call()
@@ -470,10 +482,11 @@ def test_no_message_of_an_error_enters_a_trace(aws: FakeAws, trace_sent: Callabl
 
     aws.dynamodb.before = quote
     aws.dynamodb.pages = [([hostile("a")], None)]
-    with pytest.raises(Exception, match=SECRET):
+    with pytest.raises(AwsRefused) as caught:
         scan()
+    assert SECRET not in str(caught.value), "nor the execution's history"
     document = trace_sent()
     (subsegment,) = document["subsegments"]
-    assert subsegment["annotations"]["error"] == "ClientError"
+    assert subsegment["annotations"]["error"] == "AwsRefused"
     assert "cause" not in subsegment
     assert SECRET not in json.dumps(document)

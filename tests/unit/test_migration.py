@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 
 from tasks.core.errors import Refused
-from tasks.core.migration import DEPLOYED_FIELDS, Migration, apply_overrides, parse_migration
+from tasks.core.run.migration import (
+    DEPLOYED_FIELDS,
+    Knobs,
+    Migration,
+    Scope,
+    apply_overrides,
+    fields_of,
+    parse_migration,
+)
 
 SETTINGS: dict[str, Any] = {"migration": "airports", "source_table": "old-airports", "target_table": "new-airports"}
 DEPLOYED = parse_migration(SETTINGS)
@@ -25,9 +33,11 @@ def test_the_consoles_own_sample_input_is_not_refused(execution_input: object) -
     assert apply_overrides(DEPLOYED, execution_input) == DEPLOYED
 
 
-def test_a_comment_beside_real_overrides_is_not_swallowed_with_them() -> None:
-    message = refusal({"Comment": "faster", "total_segments": 64})
-    assert "'Comment'" in message
+@pytest.mark.parametrize("theirs", ["Comment", "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"])
+def test_what_step_functions_puts_into_an_input_swallows_no_override_and_is_no_reason_to_refuse(theirs: str) -> None:
+    assert apply_overrides(DEPLOYED, {theirs: "faster", "total_segments": 64}).total_segments == 64
+    assert apply_overrides(DEPLOYED, {theirs: "faster"}) == DEPLOYED
+    assert "'total_segmets'" in refusal({theirs: "faster", "total_segmets": 64})
 
 
 def test_an_override_is_not_ignored() -> None:
@@ -49,6 +59,28 @@ def test_an_override_is_not_ignored() -> None:
         settle_seconds=5,
         quiet_seconds=6,
     )
+
+
+@pytest.mark.parametrize("name", list(Migration.model_fields))
+def test_each_setting_says_once_how_long_it_stands(name: str) -> None:
+    """One that said nothing could be overridden, and would be lost on a resume."""
+    assert sum(name in fields_of(Migration, scope) for scope in Scope) == 1
+    assert (name in DEPLOYED_FIELDS) == (name in fields_of(Migration, Scope.MIGRATION, Scope.DEPLOYMENT))
+
+
+def test_what_roles_mappings_and_the_conflict_rule_are_made_for_is_fixed_by_the_deployment() -> None:
+    assert set(DEPLOYED_FIELDS) == {
+        "migration",
+        "source_table",
+        "target_table",
+        "replica_regions",
+        "version_attribute",
+    }
+    assert fields_of(Migration, Scope.DEPLOYMENT) == ("replica_regions",), "the rest cannot differ between two of a run"
+
+
+def test_every_default_could_be_given() -> None:
+    assert Knobs(**Knobs().knobs()) == Knobs()
 
 
 def test_a_misspelt_field_is_refused_by_name_and_never_ignored() -> None:

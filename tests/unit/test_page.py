@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from tasks.core.errors import PageUnreadable
-from tasks.core.item import Item
-from tasks.core.page import (
+from tasks.core.copy.page import (
     ITEMS_A_PART,
     KINESIS_RECORD_BYTES,
     MAGIC,
@@ -22,6 +20,8 @@ from tasks.core.page import (
     read_header,
     take_apart,
 )
+from tasks.core.errors import PageUnreadable
+from tasks.core.model.item import Item
 
 HOSTILE_STRINGS = [
     '"],"LastEvaluatedKey":{',

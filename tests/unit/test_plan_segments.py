@@ -7,14 +7,18 @@ from typing import Any
 import pytest
 
 from tasks import plan_segments
-from tasks.aws import backfill_drain, clients, migration_record, receipts
-from tasks.core.conflict import ReplicationRule
-from tasks.core.errors import Refused
-from tasks.core.page import PageHeader
-from tasks.core.plan import Plan
-from tasks.core.receipts import Sent
-from tasks.core.segment import Checkpoint
-from tests.unit.aws_fakes import PLAN, RUN, Context, FakeAws
+from tasks.aws.books.books import open_books
+from tasks.aws.session import clients
+from tasks.core.copy.checkpoints import STATE_BYTES_MOST
+from tasks.core.copy.page import PageHeader
+from tasks.core.copy.receipts import Sent
+from tasks.core.copy.segment import Checkpoint
+from tasks.core.errors import Superseded
+from tasks.core.model.order import spread_out
+from tasks.core.replicate.conflict import ReplicationRule
+from tasks.core.run.migration import MAX_SEGMENTS
+from tasks.core.run.plan import Plan
+from tests.unit.aws_fakes import PLAN, RUN, STREAM, Context, FakeAws
 from tests.unit.step_functions_fake import FakeStepFunctions
 
 MACHINE = "arn:aws:states:eu-central-1:123456789012:execution:tableferry-airports"
@@ -57,7 +61,11 @@ class Script:
         return self.add("TaskStateExited", name=name, output=json.dumps(output))
 
     def scanned(self, *reached: Checkpoint) -> "Script":
+        """Let calls return: of a Map's child, or of an execution with an inline Map, each in its own iteration."""
+        is_inline = any(event["type"] == "MapStateStarted" for event in self.events)
         for checkpoint in reached:
+            if is_inline:
+                self.add("MapIterationStarted", name="Backfill", index=checkpoint.segment)
             text = json.dumps({"scan": {"checkpoint": dumped(checkpoint)}})
             self.add("TaskStateExited", name="ScanSegment", output=text)
         return self
@@ -93,20 +101,39 @@ def states(monkeypatch: pytest.MonkeyPatch) -> FakeStepFunctions:
     return fake
 
 
-def planned_by(its: Plan) -> list[Checkpoint]:
+def laid_out_by(its: Plan) -> list[Checkpoint]:
+    """Return the checkpoints in the order in which they are begun."""
     answer = plan_segments.handler({"plan": its.model_dump(mode="json")}, Context())
     return [Checkpoint.model_validate(entry) for entry in json.loads(json.dumps(answer))["checkpoints"]]
 
 
+def planned_by(its: Plan) -> list[Checkpoint]:
+    return sorted(laid_out_by(its), key=lambda checkpoint: checkpoint.segment)
+
+
 def note(*checkpoints: Checkpoint) -> None:
     for checkpoint in checkpoints:
-        claim = receipts.claim_segment(RUN, checkpoint)
-        receipts.put_checkpoint(RUN, checkpoint, claim=claim)
+        claim = open_books(RUN).receipts.claim_segment(checkpoint)
+        open_books(RUN).receipts.put_checkpoint(checkpoint, claim=claim)
 
 
 @pytest.mark.usefixtures("aws", "states")
 def test_a_run_that_begins_has_every_segment_from_its_start() -> None:
     assert planned_by(plan()) == [at(segment) for segment in range(SEGMENTS)]
+
+
+@pytest.mark.usefixtures("aws")
+def test_what_is_left_is_begun_far_apart_and_each_segment_where_it_stands(states: FakeStepFunctions) -> None:
+    """Those that a failure leaves are the last of a Map's and lie anywhere: in turn, two neighbours would go on."""
+    total = 12
+    whole = plan().model_copy(update={"total_segments": total})
+    reached = [at(segment, segment + 1) for segment in range(total)]
+    states.add(FIRST, "FAILED", parent(whole, *map(at, range(total))).scanned(*reached).events)
+    note(*reached[:2], *(at(segment, 2, done=True) for segment in (2, 3)), *reached[4:])
+    resumed = whole.model_copy(update={"resume_from": FIRST})
+    left = [checkpoint for checkpoint in reached if checkpoint.segment not in {2, 3}]
+    assert laid_out_by(resumed) == spread_out(left)
+    assert laid_out_by(resumed) != left
 
 
 @pytest.mark.usefixtures("aws")
@@ -166,6 +193,18 @@ def test_behind_a_closed_door_nothing_is_scanned_any_more(aws: FakeAws, rule: Re
     """The backfill was drained. A page that is sent now would never be written, and never be missed."""
     aws.put_rule(rule.value)
     assert planned_by(plan(FIRST)) == []
+    answer = plan_segments.handler({"plan": plan(FIRST).model_dump(mode="json")}, Context())
+    assert answer["left"] == "none", "the machine passes the Map by"
+
+
+@pytest.mark.usefixtures("aws", "states")
+def test_a_run_of_ten_thousand_segments_can_begin_and_each_of_them_is_found() -> None:
+    whole = plan().model_copy(update={"total_segments": MAX_SEGMENTS})
+    answer = plan_segments.handler({"plan": whole.model_dump(mode="json")}, Context())
+    assert len(json.dumps(answer)) <= STATE_BYTES_MOST + 100
+    given = [Checkpoint.model_validate(one) for one in json.loads(json.dumps(answer))["checkpoints"]]
+    kept = open_books(RUN).receipts.read_kept([one.segment for one in given])
+    assert sorted(kept.values(), key=lambda one: one.segment) == [at(segment) for segment in range(MAX_SEGMENTS)]
 
 
 @pytest.mark.usefixtures("aws")
@@ -174,15 +213,15 @@ def test_a_page_that_was_given_up_is_sent_again_and_its_wait_begins_anew(states:
     states.add(FIRST, "FAILED", incomplete.scanned(at(1, 2), at(1, 4), at(1, 6, done=True)).events)
     for segment in range(SEGMENTS):
         for page in range(6):
-            receipts.put_sent(RUN, segment, Sent(page, (f"d{page}",), 1), claim=1)
+            open_books(RUN).receipts.put_sent(segment, Sent(page, (f"d{page}",), 1), claim=1)
             if (segment, page) != (1, 3):
                 header = PageHeader(run=RUN, segment=segment, page=page, part=0, parts=1, count=1, digest=f"d{page}")
-                receipts.put_receipt(header, inserted=1, present=0, rejected=0)
+                open_books(RUN).receipts.put_receipt(header, inserted=1, present=0, rejected=0)
         note(at(segment, 6, done=True))
-    waited = backfill_drain.read_progress(RUN).waiting_for("page 3 of segment 1", now=1.0).with_receipts(23, now=1.0)
-    backfill_drain.put_progress(RUN, waited)
+    waited = open_books(RUN).drain.read().waiting_for("page 3 of segment 1", now=1.0).with_receipts(23, now=1.0)
+    open_books(RUN).drain.put(waited)
     assert planned_by(plan(FIRST)) == [at(1, 2)]
-    progress = backfill_drain.read_progress(RUN)
+    progress = open_books(RUN).drain.read()
     assert (progress.waiting, progress.receipts) == ("", -1), "or the first look would give up again"
 
 
@@ -191,22 +230,22 @@ def test_cursors_that_do_not_fit_are_kept_and_the_next_resume_finds_them(
     states: FakeStepFunctions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     states.add(FIRST, "FAILED", parent(plan(), *map(at, range(SEGMENTS))).scanned(at(1, 3), at(2, 4)).events)
-    monkeypatch.setattr("tasks.core.checkpoints.STATE_BYTES_MOST", 100)
+    monkeypatch.setattr("tasks.core.copy.checkpoints.STATE_BYTES_MOST", 100)
     given = planned_by(plan(FIRST))
     assert [(one.segment, one.kept, one.cursor) for one in given] == [
-        (0, False, None),
+        (0, True, None),
         (1, True, None),
         (2, True, None),
-        (3, False, None),
+        (3, True, None),
     ]
     states.add(SECOND, "ABORTED", parent(plan(FIRST, 600.0), *given).scanned(at(2, 5)).events)
-    monkeypatch.setattr("tasks.core.checkpoints.STATE_BYTES_MOST", 10_000)
+    monkeypatch.setattr("tasks.core.copy.checkpoints.STATE_BYTES_MOST", 10_000)
     assert planned_by(plan(SECOND, 700.0)) == [at(0), at(1, 3), at(2, 5), at(3)]
 
 
 @pytest.mark.usefixtures("states")
 def test_an_execution_that_was_overtaken_lays_out_nothing(aws: FakeAws) -> None:
-    migration_record.put_plan(plan(FIRST, 800.0))
-    with pytest.raises(Refused, match="a later execution goes on with run"):
+    open_books(RUN).record.put_plan(plan(FIRST, 800.0), STREAM)
+    with pytest.raises(Superseded, match="a later execution goes on with run"):
         planned_by(plan(FIRST, 700.0))
     assert not [entry for entry in aws.log if entry[0] == "control.put" and "drain" in entry[1]]

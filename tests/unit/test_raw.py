@@ -16,8 +16,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from mypy_boto3_dynamodb import DynamoDBClient
 
-from tasks.aws import measure
-from tasks.aws.raw import RawDynamoDB
+from tasks.aws.dynamodb.raw import RawDynamoDB
+from tasks.aws.session import measure
 from tasks.core.metrics import THROTTLES
 
 OPERATIONS = ["BatchExecuteStatement", "BatchGetItem", "BatchWriteItem", "DeleteItem", "PutItem", "Scan"]

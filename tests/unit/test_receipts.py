@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tasks.core.receipts import Receipt, SegmentDrain, Sent, compare_receipts
+from tasks.core.copy.receipts import Receipt, SegmentDrain, Sent, compare_receipts
 
 
 def receipt(page: int, part: int, digest: str) -> Receipt:

@@ -1,17 +1,25 @@
 """The replicator: in order, up to the first failure; no watermark over a change that is not applied."""
 
+import json
+import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tasks import replicate_changes
-from tasks.aws import tombstones
-from tasks.core.errors import Refused
-from tasks.core.item import TOMBSTONE_ATTRIBUTE, Item, canonical
-from tests.unit.aws_fakes import PLAN, RUN, Context, Crash, FakeAws, cancelled, client_error
+from tasks.aws.books.books import open_books
+from tasks.aws.books.watermarks import shelf_of
+from tasks.aws.replicate import known_plan
+from tasks.aws.replicate.known_plan import KEPT_SECONDS
+from tasks.core.errors import OutOfOrder
+from tasks.core.model.item import TOMBSTONE_ATTRIBUTE, Item, canonical
+from tasks.core.replicate.route import FORWARD
+from tests.unit.aws_fakes import PLAN, RUN, STREAM, Context, Crash, FakeAws, cancelled, client_error
 
-WATERMARK = ("control.put", "watermarks/shard-1")
+SHELF = f"watermarks#forward#{shelf_of('shard-1')}"
+WATERMARK = ("control.put", f"{SHELF}/shard-1")
 
 
 @pytest.fixture
@@ -29,6 +37,7 @@ def change(number: int, pk: object, old: Item | None, new: Item | None) -> dict[
     images = {"OldImage": old, "NewImage": new}
     return {
         "eventID": str(number),
+        "eventSourceARN": STREAM,
         "dynamodb": {
             "Keys": {"pk": {"S": str(pk)}},
             "SequenceNumber": str(number),
@@ -71,16 +80,152 @@ def contents(aws: FakeAws) -> dict[str, str]:
 
 
 def watermark(aws: FakeAws) -> dict[str, Any] | None:
-    return aws.control.read("watermarks", "shard-1")
+    return aws.control.read(SHELF, "shard-1")
 
 
 def test_changes_arrive_and_the_watermark_names_the_last(aws: FakeAws) -> None:
     assert run(put(11, "a", 1), put(12, "b", 1), change(13, "a", item("a", 1), item("a", 2))) == []
     assert contents(aws) == {"a": "2", "b": "1"}
-    mark = watermark(aws)
-    assert mark is not None
-    assert (mark["sequence_number"], mark["changed_at"], mark["rule_since"]) == ("13", 1_700_000_013.0, 1000.0)
-    assert mark["applied_at"] > 0
+    written = watermark(aws)
+    assert written is not None
+    assert (written["sequence_number"], written["changed_at"], written["rule_since"]) == ("13", 1_700_000_013.0, 1000.0)
+    assert written["applied_at"] > 0
+
+
+@pytest.mark.parametrize("records", [{"Records": []}, {}], ids=["empty", "absent"])
+def test_the_end_of_a_window_is_no_failure_that_comes_again_for_ever(aws: FakeAws, records: dict[str, Any]) -> None:
+    ended = {**event(), "isFinalInvokeForWindow": True}
+    del ended["Records"]
+    assert replicate_changes.handler(ended | records, Context()) == {"state": {}, "batchItemFailures": []}
+    assert aws.log == []
+
+
+def test_a_batch_that_has_nothing_new_leaves_nothing_behind(aws: FakeAws, capsys: pytest.CaptureFixture[str]) -> None:
+    """Hundreds of them come a second, for weeks: each line and each write would be paid for."""
+    run(put(1, "a"), put(2, "b"))
+    capsys.readouterr()
+    before = list(aws.log)
+    run(put(1, "a"), put(2, "b"))
+    replicate_changes.handler({**event(), "isFinalInvokeForWindow": True}, Context())
+    assert (capsys.readouterr().out, aws.log) == ("", before)
+
+
+def test_a_large_batch_writes_its_watermark_once_and_a_slow_one_each_second(
+    aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(replicate_changes, "time", SimpleNamespace(monotonic=lambda: now, time=time.time))
+    run(*[put(number, number) for number in range(1, 951)])
+    assert aws.log.count(WATERMARK) == 1
+
+    def slow(*_: object) -> None:
+        nonlocal now
+        now += 0.03
+
+    aws.dynamodb.before = slow  # 0.12 s for a hundred changes
+    aws.log.clear()
+    run(*[put(number + 1000, number) for number in range(1, 951)])
+    assert aws.log.count(WATERMARK) == 2
+    assert watermark(aws)["sequence_number"] == "1950"  # type: ignore[index] # it was written
+
+
+def test_what_was_applied_before_a_failure_is_under_the_watermark(aws: FakeAws) -> None:
+    """Else a change that was about to leave the stream, and one that was no expiry, would not be known to have been."""
+
+    def fail(name: str, request: dict[str, Any]) -> None:
+        del name
+        if any(entry["PutRequest"]["Item"]["pk"]["S"] == "150" for entry in request["RequestItems"]["target"]):
+            raise client_error("InternalServerError", status=500)
+
+    aws.dynamodb.before = fail
+    failed = run(*[put(number, number) for number in range(1, 201)])
+    assert 101 <= int(failed[0]["itemIdentifier"]) <= 150
+    assert watermark(aws)["sequence_number"] == "100"  # type: ignore[index] # as above
+
+
+# The plan
+
+
+def control_reads(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    reads: list[str] = []
+    read = aws.control.read
+
+    def read_and_count(pk: str, sk: str) -> dict[str, Any] | None:
+        reads.append(sk)
+        return read(pk, sk)
+
+    monkeypatch.setattr(aws.control, "read", read_and_count)
+    return reads
+
+
+def test_the_plan_is_read_once_for_many_batches_and_the_rule_for_each(
+    aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = control_reads(aws, monkeypatch)
+    for number in range(1, 6):
+        run(put(number, number))
+    assert (reads.count("plan"), reads.count(f"rule#{FORWARD}"), reads.count("shard-1")) == (1, 5, 5)
+
+
+def test_a_plan_of_an_earlier_run_is_never_gone_by(aws: FakeAws) -> None:
+    run(put(1, "a"))
+    document = {"plan": PLAN.model_copy(update={"run": "run-2"}).model_dump(mode="json"), "stream_arn": "another"}
+    aws.control.documents["migration", "plan"] = json.dumps(document)
+    run(put(2, "b"))  # before the rule of the new run is set: like a batch that began before its plan was put
+    aws.control.documents["migration", f"rule#{FORWARD}"] = json.dumps(
+        {"rule": "leave-tombstones", "since": 2000.0, "run": "run-2"}
+    )
+    assert run(put(3, "c")) == []
+    assert set(contents(aws)) == {"a", "b"}, "its stream is another one"
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_migration_that_has_ended_is_found_to_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    run(put(1, "a"))
+    open_books(RUN).record.end_plan()
+    later = time.time() + KEPT_SECONDS
+    monkeypatch.setattr(known_plan, "time", SimpleNamespace(time=lambda: later))
+    with pytest.raises(OutOfOrder, match="no plan"):
+        run(put(2, "b"))
+
+
+def test_what_the_scan_sees_anyway_is_passed_over_and_what_came_since_is_applied(aws: FakeAws) -> None:
+    open_books(RUN).horizon.decide(STREAM, {"shard-1": "12"}, at=1.0)
+    assert run(put(11, "a", 1), put(12, "b", 1)) == []
+    written = watermark(aws)
+    assert contents(aws) == {}
+    assert written is not None
+    assert (written["sequence_number"], written["rule_since"]) == ("12", 1000.0), "so AttachReplicator sees it work"
+    writes = aws.log.count(WATERMARK)
+    assert run(put(12, "b", 1), put(13, "c", 1)) == []
+    assert contents(aws) == {"c": "1"}
+    assert (writes, aws.log.count(WATERMARK)) == (1, 2), "one for each shard, and not for each batch"
+
+
+def test_the_first_batch_is_passed_over_as_far_as_the_horizon_and_no_farther(aws: FakeAws) -> None:
+    open_books(RUN).horizon.decide(STREAM, {"shard-1": "12"}, at=1.0)
+    run(put(11, "a", 1), delete(12, "a"), put(13, "b", 1), delete(14, "c"))
+    assert contents(aws) == {"b": "1", "c": "TOMBSTONE"}
+
+
+@pytest.mark.parametrize(
+    ("shard", "stream"), [("shard-2", STREAM), ("shard-1", STREAM.replace("/stream/1", "/stream/2"))]
+)
+def test_nothing_is_passed_over_of_a_shard_or_a_stream_that_the_run_has_no_horizon_of(
+    aws: FakeAws, shard: str, stream: str
+) -> None:
+    open_books(RUN).horizon.decide(stream, {shard: "12"}, at=1.0)
+    run(put(11, "a", 1))
+    assert contents(aws) == {"a": "1"}
+
+
+def test_a_horizon_that_is_decided_later_changes_nothing(aws: FakeAws) -> None:
+    """Of what the replicator has applied, nothing that comes behind it may be passed over."""
+    books = open_books(RUN)
+    books.horizon.decide(STREAM, {}, at=1.0)
+    books.horizon.decide(STREAM, {"shard-1": "99"}, at=2.0)
+    run(put(11, "a", 1))
+    assert contents(aws) == {"a": "1"}
 
 
 def test_only_the_last_image_of_a_key_is_written(aws: FakeAws) -> None:
@@ -113,9 +258,9 @@ def test_a_target_that_is_slow_does_not_make_the_same_changes_come_again_and_aga
     # Asked once at the start, and before each further hundred.
     answer = replicate_changes.handler(event(*records), Context(60_000, 45_000, 29_999))
     assert answer["batchItemFailures"] == [{"itemIdentifier": "201"}]
-    mark = watermark(aws)
-    assert mark is not None
-    assert mark["sequence_number"] == "200"
+    written = watermark(aws)
+    assert written is not None
+    assert written["sequence_number"] == "200"
     assert run(*records) == []
     assert len(aws.dynamodb.items("target")) == 250
     assert aws.dynamodb.operations().count("BatchWriteItem") == 10, "what was applied is not written again"
@@ -128,9 +273,9 @@ def test_a_failure_later_in_a_batch_keeps_what_came_before_it(aws: FakeAws) -> N
 
     aws.dynamodb.before = fail
     assert run(*[put(number, f"k{number}") for number in range(1, 201)]) == [{"itemIdentifier": "126"}]
-    mark = watermark(aws)
-    assert mark is not None
-    assert mark["sequence_number"] == "100"
+    written = watermark(aws)
+    assert written is not None
+    assert written["sequence_number"] == "100"
 
 
 def test_nothing_behind_a_failure_is_applied_however_long_the_batch(aws: FakeAws) -> None:
@@ -152,7 +297,7 @@ def test_a_tombstone_is_in_the_ledger_before_it_is_at_the_target(aws: FakeAws) -
     assert len(entered) == 2
     assert max(entered) < min(written)
     assert contents(aws) == {"a": "x", "b": "TOMBSTONE", "c": "TOMBSTONE"}
-    assert sorted(key["pk"]["S"] for _, key in tombstones.iter_entered()) == ["b", "c"]
+    assert sorted(key["pk"]["S"] for _, key in open_books(RUN).tombstones.iter_entered()) == ["b", "c"]
 
 
 def test_a_ledger_that_can_not_be_written_leaves_no_tombstone_behind(aws: FakeAws) -> None:
@@ -175,7 +320,7 @@ def test_every_tombstone_that_is_ever_put_is_in_the_ledger_even_if_a_later_batch
     run(*[delete(number, number) for number in range(1, 76)])
     dead = {entry["pk"]["S"] for entry in aws.dynamodb.items("target")}
     assert len(dead) == 50
-    assert dead <= {key["pk"]["S"] for _, key in tombstones.iter_entered()}
+    assert dead <= {key["pk"]["S"] for _, key in open_books(RUN).tombstones.iter_entered()}
 
 
 def test_the_tombstone_of_an_update_and_delete_in_one_batch_remembers_the_newest_version(aws: FakeAws) -> None:
@@ -217,12 +362,12 @@ def test_a_batch_that_comes_again_leaves_the_same(aws: FakeAws) -> None:
     run(*records)
     run(*records[2:])
     assert contents(aws) == once
-    assert sorted(key["pk"]["S"] for _, key in tombstones.iter_entered()) == ["b"]
+    assert sorted(key["pk"]["S"] for _, key in open_books(RUN).tombstones.iter_entered()) == ["b"]
 
 
 def test_a_watermark_that_could_not_be_written_is_not_passed_over(aws: FakeAws) -> None:
     def fail(_: str, pk: str, __: str) -> None:
-        if pk == "watermarks":
+        if pk == SHELF:
             raise client_error("InternalServerError", status=500)
 
     aws.control.before = fail
@@ -234,7 +379,7 @@ def test_a_delete_deletes_once_no_page_can_come_any_more(aws: FakeAws) -> None:
     aws.dynamodb.seed("target", item("a"), item("b"))
     run(delete(1, "a"), put(2, "c"))
     assert contents(aws) == {"b": "x", "c": "x"}
-    assert list(tombstones.iter_entered()) == []
+    assert list(open_books(RUN).tombstones.iter_entered()) == []
 
 
 def test_a_change_that_the_target_refuses_is_kept_before_the_watermark_passes_it(aws: FakeAws) -> None:
@@ -267,7 +412,7 @@ def test_a_refused_change_is_not_forgotten_where_a_later_one_fails(aws: FakeAws)
 def test_an_event_that_names_no_shard_is_refused_and_not_applied_without_a_watermark(aws: FakeAws) -> None:
     nameless = event(put(1, "a"))
     del nameless["shardId"]
-    with pytest.raises(Refused, match="TumblingWindowInSeconds"):
+    with pytest.raises(OutOfOrder, match="TumblingWindowInSeconds"):
         replicate_changes.handler(nameless, Context())
     assert aws.dynamodb.calls == []
 
@@ -280,10 +425,10 @@ def test_the_end_of_a_window_without_records_moves_nothing(aws: FakeAws) -> None
     assert watermark(aws) is None
 
 
-@pytest.mark.parametrize("missing", ["plan", "rule"])
+@pytest.mark.parametrize("missing", ["plan", f"rule#{FORWARD}"], ids=["plan", "rule"])
 def test_a_replicator_without_plan_or_rule_guesses_neither(aws: FakeAws, missing: str) -> None:
     del aws.control.documents["migration", missing]
-    with pytest.raises(Refused):
+    with pytest.raises(OutOfOrder):
         replicate_changes.handler(event(put(1, "a")), Context())
     assert aws.dynamodb.calls == []
 
@@ -293,145 +438,157 @@ def test_legacy_attributes_never_reach_the_target(aws: FakeAws) -> None:
     assert aws.dynamodb.items("target") == [item("a")]
 
 
-# ---------------------------------------------------------------- after the fence
+# ---------------------------------------------------------------- under the late rule
 
 
 @pytest.fixture
-def fenced(aws: FakeAws) -> FakeAws:
+def protected(aws: FakeAws) -> FakeAws:
     aws.put_rule("target-wins")
     return aws
 
 
-def test_a_late_change_is_carried_over_where_the_target_is_as_the_source_was(fenced: FakeAws) -> None:
-    fenced.dynamodb.seed("target", item("a", 1), item("b", 1))
+def test_a_late_change_is_carried_over_where_the_target_is_as_the_source_was(protected: FakeAws) -> None:
+    protected.dynamodb.seed("target", item("a", 1), item("b", 1))
     assert run(change(1, "a", item("a", 1), item("a", 2)), change(2, "b", item("b", 1), None), put(3, "c", 1)) == []
-    assert contents(fenced) == {"a": "2", "c": "1"}
-    assert watermark(fenced) is not None
-    assert fenced.bucket.lines() == []
+    assert contents(protected) == {"a": "2", "c": "1"}
+    assert watermark(protected) is not None
+    assert protected.bucket.lines() == []
 
 
-def test_a_late_change_never_undoes_a_write_to_the_target_and_is_kept(fenced: FakeAws) -> None:
-    fenced.dynamodb.seed("target", item("a", "the application's"), item("c", "the application's"))
+def test_a_late_change_never_undoes_a_write_to_the_target_and_is_kept(protected: FakeAws) -> None:
+    protected.dynamodb.seed("target", item("a", "the application's"), item("c", "the application's"))
     assert (
         run(change(1, "a", item("a", 1), item("a", 2)), change(2, "b", item("b", 1), item("b", 2)), put(3, "c")) == []
     )
-    assert contents(fenced) == {"a": "the application's", "c": "the application's"}
-    rejects = {reject["key"]["pk"]["S"]: reject for reject in fenced.bucket.lines()}
+    assert contents(protected) == {"a": "the application's", "c": "the application's"}
+    rejects = {reject["key"]["pk"]["S"]: reject for reject in protected.bucket.lines()}
     assert set(rejects) == {"a", "b", "c"}
     assert rejects["a"]["item"] == item("a", 2)
     assert "neither what the source had before it nor after" in rejects["a"]["reason"]
-    assert all(name.startswith(f"rejects/{RUN}/late/") for name in fenced.bucket.objects), "where DrainLateWrites looks"
+    assert all(name.startswith(f"rejects/{RUN}/late/") for name in protected.bucket.objects), (
+        "where DrainLateWrites looks"
+    )
 
 
 @pytest.mark.parametrize("new", [item("a", 2), None])
-def test_a_write_to_the_target_between_our_read_and_our_write_is_not_undone(fenced: FakeAws, new: Item | None) -> None:
-    fenced.dynamodb.seed("target", item("a", 1))
+def test_a_write_to_the_target_between_our_read_and_our_write_is_not_undone(
+    protected: FakeAws, new: Item | None
+) -> None:
+    protected.dynamodb.seed("target", item("a", 1))
 
     def application_writes_first(operation: str, _: object) -> None:
         if operation == "TransactWriteItems":
-            fenced.dynamodb.before = lambda *_: None
-            fenced.dynamodb.seed("target", item("a", "the application's"))
+            protected.dynamodb.before = lambda *_: None
+            protected.dynamodb.seed("target", item("a", "the application's"))
 
-    fenced.dynamodb.before = application_writes_first
+    protected.dynamodb.before = application_writes_first
     assert run(change(1, "a", item("a", 1), new)) == []
-    assert contents(fenced) == {"a": "the application's"}
-    assert [reject["key"]["pk"]["S"] for reject in fenced.bucket.lines()] == ["a"]
+    assert contents(protected) == {"a": "the application's"}
+    assert [reject["key"]["pk"]["S"] for reject in protected.bucket.lines()] == ["a"]
 
 
-def test_a_late_batch_that_comes_again_is_not_taken_for_the_applications_writes(fenced: FakeAws) -> None:
-    fenced.dynamodb.seed("target", item("a", 1))
+def test_a_late_batch_that_comes_again_is_not_taken_for_the_applications_writes(protected: FakeAws) -> None:
+    protected.dynamodb.seed("target", item("a", 1))
     records = [change(1, "a", item("a", 1), item("a", 2)), put(2, "b"), change(3, "a", item("a", 2), item("a", 3))]
     run(*records)
     assert run(*records) == []
-    assert contents(fenced) == {"a": "3", "b": "x"}
-    assert fenced.bucket.lines() == []
+    assert contents(protected) == {"a": "3", "b": "x"}
+    assert protected.bucket.lines() == []
 
 
-def test_an_expiry_at_the_source_neither_deletes_nor_disputes_what_the_application_wrote_since(fenced: FakeAws) -> None:
-    fenced.dynamodb.seed("target", item("a", "prolonged"), item("b", "as it was"))
+def test_an_expiry_at_the_source_neither_deletes_nor_disputes_what_the_application_wrote_since(
+    protected: FakeAws,
+) -> None:
+    protected.dynamodb.seed("target", item("a", "prolonged"), item("b", "as it was"))
     expired = [delete(number, pk) for number, pk in ((1, "a"), (2, "b"))]
     for record in expired:
         record["userIdentity"] = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
         record["dynamodb"]["OldImage"]["content"] = {"S": "as it was"}
     assert run(*expired) == []
-    assert contents(fenced) == {"a": "prolonged"}
-    assert fenced.bucket.objects == {}, "nobody's write is lost"
+    assert contents(protected) == {"a": "prolonged"}
+    assert protected.bucket.objects == {}, "nobody's write is lost"
 
 
-def test_an_overruled_late_change_is_not_forgotten_where_another_fails(fenced: FakeAws) -> None:
-    fenced.dynamodb.seed("target", item("a", "the application's"))
+def test_an_overruled_late_change_is_not_forgotten_where_another_fails(protected: FakeAws) -> None:
+    protected.dynamodb.seed("target", item("a", "the application's"))
 
     def fail(operation: str, request: dict[str, Any]) -> None:
         if operation == "TransactWriteItems" and put_of(request) == item("b"):
             raise client_error("ProvisionedThroughputExceededException")
 
-    fenced.dynamodb.before = fail
+    protected.dynamodb.before = fail
     # Lambda sends again from 2 on: the overruled change 1 never comes again.
     assert run(change(1, "a", item("a", 1), item("a", 2)), put(2, "b"), put(3, "c")) == [{"itemIdentifier": "2"}]
-    assert [reject["key"]["pk"]["S"] for reject in fenced.bucket.lines()] == ["a"]
-    assert watermark(fenced) is None
+    assert [reject["key"]["pk"]["S"] for reject in protected.bucket.lines()] == ["a"]
+    assert watermark(protected) is None
 
 
-def test_a_late_change_may_replace_a_tombstone_that_is_not_purged_yet(fenced: FakeAws) -> None:
-    fenced.dynamodb.seed("target", {"pk": {"S": "a"}, TOMBSTONE_ATTRIBUTE: {"BOOL": True}})
+def test_a_late_change_may_replace_a_tombstone_that_is_not_purged_yet(protected: FakeAws) -> None:
+    protected.dynamodb.seed("target", {"pk": {"S": "a"}, TOMBSTONE_ATTRIBUTE: {"BOOL": True}})
     assert run(put(1, "a", 5)) == []
-    assert contents(fenced) == {"a": "5"}
+    assert contents(protected) == {"a": "5"}
 
 
-def test_a_late_change_of_very_many_attributes_is_still_compared_whole(fenced: FakeAws) -> None:
+def test_a_late_change_of_very_many_attributes_is_still_compared_whole(protected: FakeAws) -> None:
     many = {f"attribute-{number}": {"N": str(number)} for number in range(250)}
-    fenced.dynamodb.seed("target", item("a", 1, **many))
+    protected.dynamodb.seed("target", item("a", 1, **many))
     assert run(change(1, "a", item("a", 1, **many), item("a", 2, **many))) == []
-    (_, request) = fenced.dynamodb.calls[-1]
+    (_, request) = protected.dynamodb.calls[-1]
     assert len(request["TransactItems"][0]["Put"]["ConditionExpression"]) <= 4096, "DynamoDB takes no more"
-    assert fenced.dynamodb.tables["target"][canonical({"pk": {"S": "a"}})]["content"] == {"S": "2"}
+    assert protected.dynamodb.tables["target"][canonical({"pk": {"S": "a"}})]["content"] == {"S": "2"}
 
 
-def test_a_page_that_was_newer_than_the_replicator_at_the_fence_does_not_lose_the_next_write(fenced: FakeAws) -> None:
-    fenced.dynamodb.seed("target", item("a", 1))  # put there by a page; the replicator is still behind it
+def test_a_page_that_was_newer_than_the_replicator_at_the_late_rule_does_not_lose_the_next_write(
+    protected: FakeAws,
+) -> None:
+    protected.dynamodb.seed("target", item("a", 1))  # put there by a page; the replicator is still behind it
     assert run(put(1, "a", 1), change(2, "a", item("a", 1), item("a", 2))) == []
-    assert contents(fenced) == {"a": "2"}
+    assert contents(protected) == {"a": "2"}
 
 
-def test_a_late_batch_that_comes_again_larger_does_not_lose_the_next_write(fenced: FakeAws) -> None:
-    fenced.dynamodb.seed("target", item("a", 1))
+def test_a_late_batch_that_comes_again_larger_does_not_lose_the_next_write(protected: FakeAws) -> None:
+    protected.dynamodb.seed("target", item("a", 1))
     first = change(1, "a", item("a", 1), item("a", 2))
     run(first)
     assert run(first, change(2, "a", item("a", 2), item("a", 3))) == []
-    assert contents(fenced) == {"a": "3"}
+    assert contents(protected) == {"a": "3"}
 
 
 def test_an_item_the_application_deleted_after_the_cut_over_does_not_come_back_with_a_second_delivery(
-    fenced: FakeAws,
+    protected: FakeAws,
 ) -> None:
     run(put(1, "a", 5))
-    assert contents(fenced) == {"a": "5"}
-    fenced.dynamodb.tables["target"].clear()  # the application deletes it at the target
+    assert contents(protected) == {"a": "5"}
+    protected.dynamodb.tables["target"].clear()  # the application deletes it at the target
     assert run(put(1, "a", 5)) == []
-    assert contents(fenced) == {}
+    assert contents(protected) == {}
 
 
 def lose_watermarks(aws: FakeAws) -> None:
     """Let batches end before their watermark is written, so that they come again."""
 
     def fail(_: str, pk: str, __: str) -> None:
-        if pk == "watermarks":
+        if pk == SHELF:
             raise client_error("InternalServerError", status=500)
 
     aws.control.before = fail
 
 
-def test_an_insert_the_application_deleted_does_not_come_back_where_no_watermark_was_written(fenced: FakeAws) -> None:
-    lose_watermarks(fenced)
+def test_an_insert_the_application_deleted_does_not_come_back_where_no_watermark_was_written(
+    protected: FakeAws,
+) -> None:
+    lose_watermarks(protected)
     assert run(put(1, "a", 5)) == [{"itemIdentifier": "1"}]
-    fenced.dynamodb.tables["target"].clear()  # the application deletes it at the target
+    protected.dynamodb.tables["target"].clear()  # the application deletes it at the target
     assert run(put(1, "a", 5)) == [{"itemIdentifier": "1"}]
-    assert contents(fenced) == {}
-    assert fenced.bucket.lines() == []
+    assert contents(protected) == {}
+    assert protected.bucket.lines() == []
 
 
-def test_an_insert_the_application_deleted_does_not_come_back_where_the_worker_died_behind_it(fenced: FakeAws) -> None:
-    carry_out = fenced.dynamodb.call
+def test_an_insert_the_application_deleted_does_not_come_back_where_the_worker_died_behind_it(
+    protected: FakeAws,
+) -> None:
+    carry_out = protected.dynamodb.call
 
     def die_behind(operation: str, body: bytes) -> bytes:
         answer = carry_out(operation, body)
@@ -440,94 +597,94 @@ def test_an_insert_the_application_deleted_does_not_come_back_where_the_worker_d
         return answer
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fenced.dynamodb, "call", die_behind)
+        patch.setattr(protected.dynamodb, "call", die_behind)
         with pytest.raises(Crash):
             run(put(1, "a", 5))
-    assert contents(fenced) == {"a": "5"}
-    fenced.dynamodb.tables["target"].clear()
+    assert contents(protected) == {"a": "5"}
+    protected.dynamodb.tables["target"].clear()
     assert run(put(1, "a", 5)) == []
-    assert contents(fenced) == {}
+    assert contents(protected) == {}
 
 
-def test_what_the_target_had_already_is_not_brought_back_either(fenced: FakeAws) -> None:
-    fenced.dynamodb.seed("target", item("a", 5))  # an earlier delivery, of before the fence
-    lose_watermarks(fenced)
+def test_what_the_target_had_already_is_not_brought_back_either(protected: FakeAws) -> None:
+    protected.dynamodb.seed("target", item("a", 5))  # an earlier delivery, of before the late rule
+    lose_watermarks(protected)
     run(put(1, "a", 5))
-    fenced.dynamodb.tables["target"].clear()
+    protected.dynamodb.tables["target"].clear()
     run(put(1, "a", 5))
-    assert contents(fenced) == {}
+    assert contents(protected) == {}
 
 
-def test_a_change_that_was_overruled_is_not_carried_over_once_the_application_deletes(fenced: FakeAws) -> None:
-    fenced.dynamodb.seed("target", item("a", "the application's"))
-    lose_watermarks(fenced)
+def test_a_change_that_was_overruled_is_not_carried_over_once_the_application_deletes(protected: FakeAws) -> None:
+    protected.dynamodb.seed("target", item("a", "the application's"))
+    lose_watermarks(protected)
     run(put(1, "a", 5))
-    fenced.dynamodb.tables["target"].clear()
+    protected.dynamodb.tables["target"].clear()
     run(put(1, "a", 5))
-    assert contents(fenced) == {}
-    assert [reject["item"] for reject in fenced.bucket.lines()] == [item("a", 5)]
+    assert contents(protected) == {}
+    assert [reject["item"] for reject in protected.bucket.lines()] == [item("a", 5)]
 
 
-def test_an_overruled_change_is_kept_before_it_counts_as_dealt_with(fenced: FakeAws) -> None:
-    fenced.dynamodb.seed("target", item("a", "the application's"))
+def test_an_overruled_change_is_kept_before_it_counts_as_dealt_with(protected: FakeAws) -> None:
+    protected.dynamodb.seed("target", item("a", "the application's"))
     run(put(1, "a", 5))
-    names = [name if name == "s3.PutObject" else what.split("/")[0][:10] for name, what in fenced.log]
-    assert names.index("s3.PutObject") < names.index(f"{RUN}#late"), "a crash in between would forget it"
+    names = [name if name == "s3.PutObject" else what.split("/")[0][:-2] for name, what in protected.log]
+    assert names.index("s3.PutObject") < names.index(f"run#{RUN}#late"), "a crash in between would forget it"
 
 
-def test_an_older_change_that_comes_without_the_newer_one_is_not_called_overruled(fenced: FakeAws) -> None:
-    fenced.dynamodb.seed("target", item("a", 1))
+def test_an_older_change_that_comes_without_the_newer_one_is_not_called_overruled(protected: FakeAws) -> None:
+    protected.dynamodb.seed("target", item("a", 1))
     first = change(1, "a", item("a", 1), item("a", 2))
-    lose_watermarks(fenced)
+    lose_watermarks(protected)
     run(first, change(2, "a", item("a", 2), item("a", 3)))
     run(first)
-    assert contents(fenced) == {"a": "3"}
-    assert fenced.bucket.lines() == []
+    assert contents(protected) == {"a": "3"}
+    assert protected.bucket.lines() == []
 
 
-def test_what_is_dealt_with_does_not_hide_the_next_change_of_its_key(fenced: FakeAws) -> None:
-    fenced.dynamodb.seed("target", item("a", 1))
+def test_what_is_dealt_with_does_not_hide_the_next_change_of_its_key(protected: FakeAws) -> None:
+    protected.dynamodb.seed("target", item("a", 1))
     records = [change(1, "a", item("a", 1), item("a", 2)), change(2, "a", item("a", 2), item("a", 3)), put(3, "b")]
-    lose_watermarks(fenced)
+    lose_watermarks(protected)
     run(records[0])
 
     def fail(operation: str, request: dict[str, Any]) -> None:
         if operation == "TransactWriteItems" and put_of(request) in (item("a", 3), item("b")):
             raise client_error("ProvisionedThroughputExceededException")
 
-    fenced.dynamodb.before = fail
+    protected.dynamodb.before = fail
     assert run(*records) == [{"itemIdentifier": "1"}], "from 3 on, change 2 would be lost"
-    fenced.dynamodb.before = lambda *_: None
+    protected.dynamodb.before = lambda *_: None
     run(*records)
-    assert contents(fenced) == {"a": "3", "b": "x"}
+    assert contents(protected) == {"a": "3", "b": "x"}
 
 
-def test_an_entry_of_the_parent_shard_does_not_hide_a_change_of_its_child(fenced: FakeAws) -> None:
-    fenced.dynamodb.seed("target", item("a", 1))
+def test_an_entry_of_the_parent_shard_does_not_hide_a_change_of_its_child(protected: FakeAws) -> None:
+    protected.dynamodb.seed("target", item("a", 1))
     run(change(900, "a", item("a", 1), item("a", 2)))
     child = event(change(7, "a", item("a", 2), item("a", 3))) | {"shardId": "shard-2"}
     assert replicate_changes.handler(child, Context())["batchItemFailures"] == []
-    assert contents(fenced) == {"a": "3"}
+    assert contents(protected) == {"a": "3"}
 
 
-def test_numbers_of_changes_are_compared_as_numbers_and_not_as_texts(fenced: FakeAws) -> None:
-    fenced.dynamodb.seed("target", item("a", 1))
+def test_numbers_of_changes_are_compared_as_numbers_and_not_as_texts(protected: FakeAws) -> None:
+    protected.dynamodb.seed("target", item("a", 1))
     run(change(9, "a", item("a", 1), item("a", 2)))
     run(change(10, "a", item("a", 2), item("a", 3)))
-    assert contents(fenced) == {"a": "3"}
+    assert contents(protected) == {"a": "3"}
 
 
-def test_a_second_call_for_the_same_change_at_the_same_time_writes_it_once(fenced: FakeAws) -> None:
+def test_a_second_call_for_the_same_change_at_the_same_time_writes_it_once(protected: FakeAws) -> None:
     def other_call_is_first(operation: str, _: object) -> None:
         if operation == "TransactWriteItems":
-            fenced.dynamodb.before = lambda *_: None
+            protected.dynamodb.before = lambda *_: None
             run(put(1, "a", 5))
-            fenced.dynamodb.tables["target"].clear()  # and the application deletes it
+            protected.dynamodb.tables["target"].clear()  # and the application deletes it
 
-    fenced.dynamodb.before = other_call_is_first
+    protected.dynamodb.before = other_call_is_first
     assert run(put(1, "a", 5)) == []
-    assert contents(fenced) == {}
-    assert fenced.bucket.lines() == []
+    assert contents(protected) == {}
+    assert protected.bucket.lines() == []
 
 
 def before_the_first(aws: FakeAws, operation: str, act: Callable[[], object]) -> None:
@@ -541,114 +698,116 @@ def before_the_first(aws: FakeAws, operation: str, act: Callable[[], object]) ->
     aws.dynamodb.before = before
 
 
-def test_a_call_that_was_given_up_does_not_make_room_for_what_the_application_has_deleted(fenced: FakeAws) -> None:
+def test_a_call_that_was_given_up_does_not_make_room_for_what_the_application_has_deleted(protected: FakeAws) -> None:
     first, second = put(1, "a", 1), change(2, "a", item("a", 1), item("a", 2))
 
     def other_call_and_then_the_application() -> None:
         run(first)
-        fenced.dynamodb.tables["target"].clear()
+        protected.dynamodb.tables["target"].clear()
 
     # The ledger is read, and then the target: in between the other call carries change 1 over.
-    before_the_first(fenced, "BatchGetItem", other_call_and_then_the_application)
+    before_the_first(protected, "BatchGetItem", other_call_and_then_the_application)
     assert run(first, second) == [{"itemIdentifier": "1"}], "what was read is out of date"
-    assert contents(fenced) == {}
+    assert contents(protected) == {}
     assert run(first, second) == []
-    assert contents(fenced) == {}
-    assert [reject["item"] for reject in fenced.bucket.lines()] == [item("a", 2)]
+    assert contents(protected) == {}
+    assert [reject["item"] for reject in protected.bucket.lines()] == [item("a", 2)]
 
 
-def test_a_call_that_was_given_up_does_not_undo_what_the_application_has_restored(fenced: FakeAws) -> None:
-    lose_watermarks(fenced)
+def test_a_call_that_was_given_up_does_not_undo_what_the_application_has_restored(protected: FakeAws) -> None:
+    lose_watermarks(protected)
     run(put(1, "a", 1))
     second = change(2, "a", item("a", 1), item("a", 2))
 
     def other_call_and_then_the_application() -> None:
         run(second)
-        fenced.dynamodb.seed("target", item("a", 1))
+        protected.dynamodb.seed("target", item("a", 1))
 
-    before_the_first(fenced, "BatchGetItem", other_call_and_then_the_application)
+    before_the_first(protected, "BatchGetItem", other_call_and_then_the_application)
     run(second)
-    assert contents(fenced) == {"a": "1"}
+    assert contents(protected) == {"a": "1"}
 
 
-def test_a_call_for_the_parent_shard_that_wakes_late_undoes_nothing_of_its_child(fenced: FakeAws) -> None:
+def test_a_call_for_the_parent_shard_that_wakes_late_undoes_nothing_of_its_child(protected: FakeAws) -> None:
     child = event(change(7, "a", item("a", 1), None)) | {"shardId": "shard-2"}
 
     def again_and_then_the_child() -> None:
         run(put(900, "a", 1))
         replicate_changes.handler(child, Context())
 
-    before_the_first(fenced, "TransactWriteItems", again_and_then_the_child)
+    before_the_first(protected, "TransactWriteItems", again_and_then_the_child)
     run(put(900, "a", 1))
-    assert contents(fenced) == {}
+    assert contents(protected) == {}
 
 
-def test_what_another_call_has_carried_over_is_not_called_the_applications(fenced: FakeAws) -> None:
-    fenced.dynamodb.seed("target", item("a", 1))
+def test_what_another_call_has_carried_over_is_not_called_the_applications(protected: FakeAws) -> None:
+    protected.dynamodb.seed("target", item("a", 1))
     first, second = change(1, "a", item("a", 1), item("a", 2)), change(2, "a", item("a", 2), item("a", 3))
-    before_the_first(fenced, "BatchGetItem", lambda: run(first, second))
+    before_the_first(protected, "BatchGetItem", lambda: run(first, second))
     run(first)
-    assert contents(fenced) == {"a": "3"}
-    assert fenced.bucket.lines() == []
+    assert contents(protected) == {"a": "3"}
+    assert protected.bucket.lines() == []
 
 
 def test_a_watermark_is_not_set_back_by_a_call_that_was_given_up(aws: FakeAws) -> None:
     before_the_first(aws, "BatchWriteItem", lambda: run(put(8, "a", 1), put(9, "b"), put(10, "c")))
     run(put(8, "a", 1))
-    mark = watermark(aws)
-    assert mark is not None
-    assert mark["sequence_number"] == "10"
+    written = watermark(aws)
+    assert written is not None
+    assert written["sequence_number"] == "10"
 
 
 @pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
-def test_a_late_change_is_tried_again_where_the_application_writes_at_the_same_time(fenced: FakeAws, code: str) -> None:
+def test_a_late_change_is_tried_again_where_the_application_writes_at_the_same_time(
+    protected: FakeAws, code: str
+) -> None:
     def once(operation: str, _: object) -> None:
         if operation == "TransactWriteItems":
-            fenced.dynamodb.before = lambda *_: None
+            protected.dynamodb.before = lambda *_: None
             raise cancelled(code, None)
 
-    fenced.dynamodb.before = once
+    protected.dynamodb.before = once
     assert run(put(1, "a", 5)) == []
-    assert contents(fenced) == {"a": "5"}
+    assert contents(protected) == {"a": "5"}
 
 
-def test_a_late_change_that_is_never_taken_comes_again_and_holds_the_watermark(fenced: FakeAws) -> None:
+def test_a_late_change_that_is_never_taken_comes_again_and_holds_the_watermark(protected: FakeAws) -> None:
     def never(operation: str, _: object) -> None:
         if operation == "TransactWriteItems":
             raise cancelled("TransactionConflict", None)
 
-    fenced.dynamodb.before = never
+    protected.dynamodb.before = never
     assert run(put(1, "a", 5)) == [{"itemIdentifier": "1"}]
-    assert watermark(fenced) is None
-    assert fenced.bucket.lines() == []
+    assert watermark(protected) is None
+    assert protected.bucket.lines() == []
 
 
-def test_a_cancelled_transaction_of_an_unknown_reason_is_no_reject(fenced: FakeAws) -> None:
+def test_a_cancelled_transaction_of_an_unknown_reason_is_no_reject(protected: FakeAws) -> None:
     def never(operation: str, _: object) -> None:
         if operation == "TransactWriteItems":
             raise cancelled("AccessDenied", None)
 
-    fenced.dynamodb.before = never
+    protected.dynamodb.before = never
     assert run(put(1, "a", 5)) == [{"itemIdentifier": "1"}]
-    assert fenced.bucket.lines() == []
+    assert protected.bucket.lines() == []
 
 
-def test_a_target_that_knows_no_transactions_still_gets_late_changes_each_once(fenced: FakeAws) -> None:
+def test_a_target_that_knows_no_transactions_still_gets_late_changes_each_once(protected: FakeAws) -> None:
     def knows_none(operation: str, _: object) -> None:
         if operation == "TransactWriteItems":
             raise client_error("ValidationException", "the table is strongly consistent over Regions")
 
-    fenced.dynamodb.before = knows_none
-    fenced.dynamodb.seed("target", item("b", 1))
-    lose_watermarks(fenced)
+    protected.dynamodb.before = knows_none
+    protected.dynamodb.seed("target", item("b", 1))
+    lose_watermarks(protected)
     records = [put(1, "a", 5), change(2, "b", item("b", 1), None), put(3, "c", 1)]
-    fenced.dynamodb.reject = lambda entry: entry["pk"]["S"] == "c"
+    protected.dynamodb.reject = lambda entry: entry["pk"]["S"] == "c"
     run(*records)
-    assert contents(fenced) == {"a": "5"}
-    assert [reject["key"]["pk"]["S"] for reject in fenced.bucket.lines()] == ["c"]
-    fenced.dynamodb.tables["target"].clear()  # the application deletes it
+    assert contents(protected) == {"a": "5"}
+    assert [reject["key"]["pk"]["S"] for reject in protected.bucket.lines()] == ["c"]
+    protected.dynamodb.tables["target"].clear()  # the application deletes it
     run(*records)
-    assert contents(fenced) == {}
+    assert contents(protected) == {}
 
 
 def test_an_older_batch_that_comes_again_does_not_leave_an_older_image(aws: FakeAws) -> None:
@@ -656,3 +815,60 @@ def test_an_older_batch_that_comes_again_does_not_leave_an_older_image(aws: Fake
     run(change(2, "a", item("a", 1), item("a", 2)))
     run(put(1, "a", 1))
     assert contents(aws) == {"a": "2"}
+
+
+# ---------------------------------------------------------------- a defect of our own
+
+
+def break_on(aws: FakeAws, content: str, times: int = 10**6) -> None:
+    """Let whatever has to do with this content bring out a defect of ours, so many times."""
+    left = iter(range(times))
+
+    def fail(_: str, request: dict[str, Any]) -> None:
+        if content in str(request) and next(left, None) is not None:
+            raise UnicodeError(f"a message that quotes {content}")
+
+    aws.dynamodb.before = fail
+
+
+@pytest.mark.parametrize("rule", ["leave-tombstones", "delete", "target-wins"])
+def test_a_change_that_this_code_can_not_carry_does_not_hold_up_its_shard_without_a_word(
+    aws: FakeAws, rule: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    aws.put_rule(rule)
+    break_on(aws, "s3cr3t")
+    assert run(put(1, "a", 1), put(2, "b", "s3cr3t"), put(3, "c", 3), put(4, "a", 4)) == []
+    assert contents(aws) == {"a": "4", "c": "3"}
+    (reject,) = aws.bucket.lines()
+    assert (reject["key"], reject["item"]) == ({"pk": {"S": "b"}}, item("b", "s3cr3t"))
+    assert "a defect of tableferry (UnicodeError)" in reject["reason"]
+    assert next(iter(aws.bucket.objects)).startswith(f"rejects/{RUN}/{'late' if rule == 'target-wins' else 'changes'}/")
+    written = watermark(aws)
+    assert written is not None
+    assert written["sequence_number"] == "4", "and what comes behind it is applied"
+    assert "s3cr3t" not in caplog.text, "item data is not for the log"
+
+
+def test_a_defect_that_passes_by_itself_rejects_nothing(aws: FakeAws) -> None:
+    break_on(aws, "x", times=3)
+    assert run(put(1, "a"), put(2, "b")) == []
+    assert contents(aws) == {"a": "x", "b": "x"}
+    assert aws.bucket.lines() == []
+
+
+def test_an_error_of_aws_is_no_defect_and_comes_again(aws: FakeAws) -> None:
+    def fail(*_: object) -> None:
+        raise client_error("AccessDeniedException")
+
+    aws.dynamodb.before = fail
+    assert run(put(1, "a")) == [{"itemIdentifier": "1"}]
+    assert aws.bucket.lines() == []
+
+
+def test_changes_of_a_stream_that_an_earlier_run_read_do_not_come_over_newer_items(aws: FakeAws) -> None:
+    """The mapping of a stream that was turned off stays, and its backlog may come while another run copies anew."""
+    aws.dynamodb.seed("target", item("a", "newer"))
+    old = put(1, "a", "older") | {"eventSourceARN": STREAM.replace("/stream/1", "/stream/0")}
+    assert run(old) == []
+    assert contents(aws) == {"a": "newer"}
+    assert watermark(aws) is None

@@ -2,30 +2,30 @@
 
 import pytest
 
-from tasks.core.conflict import ReplicationRule, RuleRecord
-from tasks.core.watermark import Shard, Watermark, is_rule_in_force, shards_behind, shards_to_read
+from tasks.core.replicate.conflict import ReplicationRule, RuleRecord
+from tasks.core.replicate.watermark import Shard, Watermark, is_rule_in_force, shards_behind, shards_to_read
 
 NOW = 100.0
 """When the rule was set."""
 RULE = RuleRecord(ReplicationRule.DELETE, since=NOW, run="run-1")
 
 
-def mark(shard: str, number: str = "1", rule_since: float = NOW) -> Watermark:
+def watermark(shard: str, number: str = "1", rule_since: float = NOW) -> Watermark:
     return Watermark(shard, number, changed_at=100.0, applied_at=103.5, rule_since=rule_since)
 
 
-def marks(**rule_since: float) -> dict[str, Watermark]:
-    return {shard: mark(shard, rule_since=since) for shard, since in rule_since.items()}
+def watermarks_of(**rule_since: float) -> dict[str, Watermark]:
+    return {shard: watermark(shard, rule_since=since) for shard, since in rule_since.items()}
 
 
 def test_sequence_numbers_are_compared_by_value_and_never_as_text() -> None:
-    assert shards_behind({"s": "1000"}, {"s": mark("s", "999")}) == ["s"]
-    assert shards_behind({"s": "999"}, {"s": mark("s", "1000")}) == []
-    assert shards_behind({"s": "000000000000000000000000000000000000012"}, {"s": mark("s", "12")}) == []
+    assert shards_behind({"s": "1000"}, {"s": watermark("s", "999")}) == ["s"]
+    assert shards_behind({"s": "999"}, {"s": watermark("s", "1000")}) == []
+    assert shards_behind({"s": "000000000000000000000000000000000000012"}, {"s": watermark("s", "12")}) == []
 
 
 def test_one_shard_that_is_behind_is_not_hidden_by_others_that_are_ahead() -> None:
-    watermarks = {"a": mark("a", "9"), "b": mark("b", "4"), "z": mark("z", "1")}
+    watermarks = {"a": watermark("a", "9"), "b": watermark("b", "4"), "z": watermark("z", "1")}
     assert shards_behind({"b": "5", "a": "5", "c": "1"}, watermarks) == ["b", "c"]
 
 
@@ -41,11 +41,11 @@ def in_force(open_shards: list[str], watermarks: dict[str, Watermark], now: floa
 @pytest.mark.parametrize(
     ("watermarks", "expected"),
     [
-        (marks(a=NOW, b=NOW), True),
-        (marks(a=NOW + 5, b=NOW), True),
-        (marks(a=NOW, b=NOW - 1), False),
-        (marks(a=NOW), False),
-        (marks(a=NOW, c=NOW), False),
+        (watermarks_of(a=NOW, b=NOW), True),
+        (watermarks_of(a=NOW + 5, b=NOW), True),
+        (watermarks_of(a=NOW, b=NOW - 1), False),
+        (watermarks_of(a=NOW), False),
+        (watermarks_of(a=NOW, c=NOW), False),
         ({}, False),
     ],
 )
@@ -68,7 +68,7 @@ def test_an_idle_shard_does_not_hold_up_a_rule_for_ever() -> None:
 
 
 def test_lag_is_never_negative_where_clocks_differ() -> None:
-    assert mark("s", "1").lag_seconds == 3.5
+    assert watermark("s", "1").lag_seconds == 3.5
     assert Watermark("s", "1", changed_at=9.0, applied_at=8.0, rule_since=NOW).lag_seconds == 0.0
 
 
@@ -82,11 +82,11 @@ GENERATIONS = [
 
 def test_no_shard_that_may_hold_an_unapplied_change_is_left_unread() -> None:
     assert shards_to_read(GENERATIONS, {}) == ["grandparent", "parent", "left", "right"]
-    assert shards_to_read(GENERATIONS, marks(grandparent=NOW)) == ["grandparent", "parent", "left", "right"]
+    assert shards_to_read(GENERATIONS, watermarks_of(grandparent=NOW)) == ["grandparent", "parent", "left", "right"]
 
 
 def test_a_parent_is_skipped_only_once_its_child_has_begun() -> None:
-    assert shards_to_read(GENERATIONS, marks(parent=NOW)) == ["parent", "left", "right"]
+    assert shards_to_read(GENERATIONS, watermarks_of(parent=NOW)) == ["parent", "left", "right"]
     # Begun on one child means that the parent is through for both; the other child is still read.
-    assert shards_to_read(GENERATIONS, marks(right=NOW))[-2:] == ["left", "right"]
-    assert "parent" not in shards_to_read(GENERATIONS, marks(right=NOW))
+    assert shards_to_read(GENERATIONS, watermarks_of(right=NOW))[-2:] == ["left", "right"]
+    assert "parent" not in shards_to_read(GENERATIONS, watermarks_of(right=NOW))

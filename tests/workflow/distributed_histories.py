@@ -1,6 +1,6 @@
 """Histories of Distributed Maps, derived from the recorded ones of inline Maps.
 
-No engine of this machine runs children of their own, so these can not be recorded here. They are made from what AWS
+No engine of this machine runs children of their own, so these cannot be recorded here. They are made from what AWS
 documents: the parent's events are those of an inline Map without its iterations, but with MapRunStarted and how the Map
 Run ended (API reference, HistoryEvent); each child is an execution whose history begins with ExecutionStarted, goes on
 with the events of one iteration, and ends with its own end. A child that has not ended when its Map Run fails, or when
@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.core.history import ENDS, iter_placed
-from workflow.history import MapRun
+from tasks.core.run.course import MapRun
+from tasks.core.run.events import ENDS, iter_placed
 
 Event = dict[str, Any]
 

@@ -15,14 +15,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from infra.local.client import LocalAwsProcess
-from infra.local.deploy import deploy
-from tasks.core.migration import Migration
+from infra.local.emulator.client import LocalAwsProcess
+from infra.local.rehearsal.deploy import deploy
+from tasks.core.run.course import course_of
+from tasks.core.run.migration import Migration
+from tasks.core.run.phases import Course
 from tests.faults.faulty import Faulty, RuleJson
 from workflow.execution import approve, deny, read_events, start
-from workflow.history import parse_history
 from workflow.machine import Machine
-from workflow.phases import History
 
 FOLDER = Path(__file__).with_name("recorded")
 WITHIN_SECONDS = 180
@@ -73,9 +73,9 @@ class Recorder:
     def start(self, name: str) -> None:
         self.arn = start(self.session, Machine(self.deployment.state_machine_arn), {}, name)
 
-    def until(self, is_there: Callable[[History], bool]) -> None:
+    def until(self, is_there: Callable[[Course], bool]) -> None:
         deadline = time.monotonic() + WITHIN_SECONDS
-        while not is_there(parse_history(read_events(self.session, self.arn).all)):
+        while not is_there(course_of(read_events(self.session, self.arn).all)):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self.arn} did not get there")
             time.sleep(0.1)

@@ -16,6 +16,14 @@ def recorded(name: str) -> list[dict[str, Any]]:
     return events
 
 
+def with_something_to_move(events: list[dict[str, Any]], thing: str) -> list[dict[str, Any]]:
+    """Return the events of the same run, had Preflight found something that hangs on the source."""
+    text = json.dumps([{**event, "timestamp": None} for event in events])
+    escaped = json.dumps(json.dumps(thing)[1:-1])[1:-1]
+    changed = json.loads(text.replace('\\"to_move\\":[]', f'\\"to_move\\":[\\"{escaped}\\"]'))
+    return [{**event, "timestamp": old["timestamp"]} for event, old in zip(changed, events, strict=True)]
+
+
 def until(events: list[dict[str, Any]], kind: str, state: str = "") -> list[dict[str, Any]]:
     """Return the events up to the first of a kind, of a state if one is named."""
     entered = ""

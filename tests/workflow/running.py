@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from infra.local.client import LocalAwsProcess
-from infra.local.deploy import Deployment, deploy
-from tasks.core.migration import Migration
+from infra.local.emulator.client import LocalAwsProcess
+from infra.local.rehearsal.deploy import Deployment, deploy
+from tasks.core.run.migration import Migration
 
 REGION = "eu-west-1"
 TOKYO = "ap-northeast-1"
 ENDS_WITHIN_SECONDS = 900.0
 SHORT_TIMEOUTS = {"WritePages": 8, "ReplicateChanges": 8}
-"""Time-outs in seconds. Detaching waits one of each, and a rule is in force after one: these tables are small."""
+"""Timeouts in seconds. Detaching waits one of each, and a rule is in force after one: these tables are small."""
 _NUMBERS = itertools.count(1)
 
 Event = dict[str, Any]
@@ -66,13 +66,14 @@ class Running:
         self.deployment: Deployment | None = None
         self._left: dict[str, set[str]] = {}
 
-    def deploy(self, timeouts: Mapping[str, int] = SHORT_TIMEOUTS) -> Deployment:
+    def deploy(self, timeouts: Mapping[str, int] = SHORT_TIMEOUTS, **more: int) -> Deployment:
         """Deploy it, with one shard for its pages.
 
         Args:
             timeouts: seconds by state, of those that are not to have their own.
+            more: other parameters of the local deployment.
         """
-        self.deployment = deploy(self.session, self.migration, shards=1, timeouts=timeouts)
+        self.deployment = deploy(self.session, self.migration, shards=1, timeouts=timeouts, **more)
         return self.deployment
 
     def create_source(self, items: int = 0, **more: Any) -> None:  # noqa: ANN401 — CreateTable's own parameters

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.client import LocalAwsProcess, environment
+from infra.local.emulator.client import LocalAwsProcess, environment
 from tests.workflow.running import REGION, Running
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
@@ -71,12 +71,32 @@ def through(lines: Iterable[str], words: str) -> Iterator[str]:
 
 
 def wait_for_question(aws: dict[str, str], arn: str) -> str:
+    return wait_for(QUESTION, aws, arn)
+
+
+def wait_for(words: str, aws: dict[str, str], arn: str) -> str:
     deadline = time.monotonic() + WITHIN_SECONDS
-    while QUESTION not in (line := workflow(aws, "status", arn).stdout):
+    while words not in (line := workflow(aws, "status", arn).stdout):
         assert time.monotonic() < deadline, line
         assert "State: failed" not in line, line
         time.sleep(1)
     return line
+
+
+def pause_throttle_and_let_go_on(aws: dict[str, str], arn: str) -> None:
+    deadline = time.monotonic() + WITHIN_SECONDS
+    while (paused := workflow(aws, "pause", arn)).returncode:
+        assert "has no plan yet" in paused.stderr
+        assert time.monotonic() < deadline
+    assert "changes are still replicated" in paused.stdout
+    assert "Backfill: 0/30 items 0.0%; " in wait_for("State: paused by an operator: `python -m workflow unp", aws, arn)
+    capped = workflow(aws, "throttle", arn, "--read-units", "200", "--write-units", "300.5")
+    assert (capped.returncode, "it go on; in force within 15 s" in capped.stdout) == (0, True), "still paused"
+    released = workflow(aws, "unpause", arn)
+    assert "goes on within 15 s, capped: reads 200/s, writes 300.5/s" in released.stdout
+    again = workflow(aws, "unpause", arn)
+    assert (again.returncode, "the migration is not paused" in again.stderr) == (2, True)
+    assert "; capped: reads 200/s, writes 300.5/s; " in wait_for("capped: reads", aws, arn)
 
 
 @pytest.mark.engines
@@ -90,6 +110,9 @@ def test_a_cut_over_is_started_watched_denied_and_in_the_next_run_approved(local
     started = workflow(aws, "start", "--state-machine", machine, "--name", "first", "--input", '{"quiet_seconds": 1}')
     arn = started.stdout.strip()
     assert (started.returncode, arn.rpartition(":")[2]) == (0, "first")
+    beside = workflow(aws, "start", "--state-machine", machine, "--name", "beside")
+    assert (beside.returncode, f"is running ({arn}), and two would undo" in beside.stderr) == (2, True)
+    pause_throttle_and_let_go_on(aws, arn)
     with watching(aws, arn) as watcher:
         early = workflow(aws, "approve", arn)
         assert (early.returncode, "asks nothing now" in early.stderr) == (2, True)
@@ -105,9 +128,9 @@ def test_a_cut_over_is_started_watched_denied_and_in_the_next_run_approved(local
     assert watched[-1].startswith("ApproveCutOver; ")
     assert "State: failed after " in watched[-1]
     assert running.pointer() is None
-    told = workflow(aws, "history", arn)
-    assert told.returncode == 1
-    assert "ApprovalDenied" in told.stdout
+    printed = workflow(aws, "history", arn)
+    assert printed.returncode == 1
+    assert "ApprovalDenied" in printed.stdout
 
     # Resumed behind DetachWriter: no segment is left to scan, the target is not refused, and the proof is made anew.
     resumed = workflow(aws, "resume", "--migration", migration, "--yes")
@@ -124,9 +147,9 @@ def test_a_cut_over_is_started_watched_denied_and_in_the_next_run_approved(local
     assert (again.returncode, "asks nothing now" in again.stderr) == (2, True)
     seen = workflow(aws, "status", second, "--watch", "--every", "0.3").stdout
     assert seen.rstrip().rpartition("\n")[2].startswith("Done: 30 items; inserted=30; rejected=0; State: done after ")
-    told = workflow(aws, "history", second)
-    assert told.returncode == 0
-    assert "\nDetachReplicator  done " in told.stdout
+    printed = workflow(aws, "history", second)
+    assert printed.returncode == 0
+    assert "\nDetachReplicator  done " in printed.stdout
     assert running.pointer() == running.migration.target_table
 
 
@@ -139,9 +162,9 @@ def test_a_failed_execution_says_why_and_exits_with_1(local_aws: LocalAwsProcess
     watched = workflow(aws, "status", arn, "--watch", "--every", "0.3")
     assert watched.returncode == 1
     assert f"Refused: source_table {running.migration.source_table} does not exist" in watched.stdout
-    told = workflow(aws, "history", "--migration", migration)
-    assert told.returncode == 1
-    assert f"Refused: source_table {running.migration.source_table} does not exist" in told.stdout
+    printed = workflow(aws, "history", "--migration", migration)
+    assert printed.returncode == 1
+    assert f"Refused: source_table {running.migration.source_table} does not exist" in printed.stdout
 
 
 @pytest.mark.engines
@@ -169,16 +192,22 @@ def test_what_is_not_there_is_refused_with_what_is(local_aws: LocalAwsProcess) -
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["start", "--input", "[]"], "no object"),
+        (["start", "--input", "[]"], "is a JSON array, which holds no settings"),
+        (["start", "--input", '{"total_segments": 0}'], "total_segments: Input should be greater than or equal to 1"),
+        (["start", "--name", "bad name!"], "'bad name!' is no execution's name: it has ' '"),
         (["start", "--input", '{"segments": 4}'], "unknown field 'segments'"),
         (["start", "--input", "@/nowhere/input.json"], "correct its path"),
+        (["start", "--input", '{"approval": "required", "approval": "automatic"}'], "the input has 'approval' twice"),
+        (["status", "--region", "mars north"], "correct what it names among the SDK's settings"),
         (["status", "orders"], "is no execution's ARN"),
         (["history", EXECUTION.replace("tableferry-", "")], "not one of tableferry's"),
         (["status", EXECUTION], "is the network there?"),
         (["start", "--migration", "orders", "--what"], "No such option"),
-        (["start", "--input", '{"resume_from": "yesterday\'s"}', "--migration", "orders"], "is the network there?"),
+        (["start", "--input", '{"resume_from": "yesterday\'s"}', "--migration", "orders"], "is no execution's ARN"),
+        (["start", "--input", '{"quiet_seconds": 5}', "--migration", "orders"], "is the network there?"),
         (["resume", "orders"], "is no execution's ARN"),
         (["resume", EXECUTION, "--input", '{"segments": 4}'], "unknown field 'segments'"),
+        (["resume", EXECUTION, "--name", "2026/11/29", "--yes"], "'2026/11/29' is no execution's name: it has '/'"),
         (["resume", EXECUTION.replace(":first", "/Backfill:first")], "is one child of the Map Backfill"),
         (["resume", EXECUTION, "--yes"], "is the network there?"),
     ],
@@ -188,6 +217,22 @@ def test_a_command_that_can_not_be_carried_out_is_refused_in_words_with_2(argume
     assert refused.returncode == 2
     assert words in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("AWS_ENDPOINT_URL", "localhost:8000", "Invalid endpoint: localhost:8000"),
+        ("AWS_ENDPOINT_URL_SFN", "not an address", "the endpoint's address (with http:// or https:// before it)"),
+        ("AWS_CONFIG_FILE", __file__, "setting up the AWS SDK: Unable to parse config file"),
+        ("AWS_PROFILE", "nobody's", "correct AWS_PROFILE"),
+    ],
+)
+def test_a_setting_of_the_sdk_that_is_wrong_is_no_failed_execution(variable: str, value: str, words: str) -> None:
+    """Exit code 1 says that the execution failed, and whoever watches it would be called."""
+    refused = workflow({**environment(NOBODY_LISTENS), variable: value}, "status", EXECUTION)
+    assert (refused.returncode, "Traceback" in refused.stderr) == (2, False), refused.stderr
+    assert words in refused.stderr
 
 
 def test_without_credentials_the_way_out_is_told() -> None:

@@ -5,11 +5,12 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, NoRegionError
 
-from tasks.core.errors import Refused
-from tests.workflow.recorded_histories import recorded, until
-from workflow.execution import Events, approve, check_input, deny, read_events
+from tasks.core.errors import AwsUnavailable
+from tests.workflow.recorded_histories import recorded, until, with_something_to_move
+from workflow import execution
+from workflow.execution import Events, approve, check_input, check_name, check_nothing_runs, deny, read_events
 from workflow.machine import Machine
-from workflow.refusals import in_words
+from workflow.refusals import CommandRefused, in_words
 
 MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:tableferry-orders"
 EXECUTION = "arn:aws:states:eu-west-1:123456789012:execution:tableferry-orders:first"
@@ -86,10 +87,17 @@ def test_a_page_token_that_expired_makes_the_history_be_read_from_its_beginning(
 
 def test_approval_hands_over_the_token_and_tells_the_proof() -> None:
     history = History([until(recorded("succeeded"), "TaskSubmitted")])
-    proof = approve(history.session, EXECUTION)
+    proof, _ = approve(history.session, EXECUTION)
     assert history.answers == [{"taskToken": "the token", "output": "{}"}]
     assert proof is not None
     assert (proof.verdict, proof.source_items) == ("equal", 20)
+
+
+def test_whoever_approves_is_told_what_falls_silent_at_the_source() -> None:
+    trigger = "the trigger search-index reads the source's stream"
+    events = until(with_something_to_move(recorded("succeeded"), trigger), "TaskSubmitted")
+    _, to_move = approve(History([events]).session, EXECUTION)
+    assert to_move == (trigger,)
 
 
 def test_denial_hands_over_the_reason() -> None:
@@ -118,7 +126,7 @@ def test_a_question_that_is_not_asked_is_never_answered(
     events: list[dict[str, Any]], asking: str, words: str, answer: Callable[[boto3.Session, str], object]
 ) -> None:
     history = History([events], asking)
-    with pytest.raises(Refused, match=words):
+    with pytest.raises(CommandRefused, match=words):
         answer(history.session, EXECUTION)
     assert history.answers == []
 
@@ -143,17 +151,27 @@ def test_all_names_follow_from_the_state_machines() -> None:
     ],
 )
 def test_an_arn_that_is_no_migrations_execution_is_refused_in_words(arn: str, words: str) -> None:
-    with pytest.raises(Refused, match=words):
+    with pytest.raises(CommandRefused, match=words):
         Machine.of_execution(arn)
 
 
 @pytest.mark.parametrize("arn", ["tableferry-orders", EXECUTION, MACHINE.replace("tableferry-", "")])
 def test_an_arn_that_is_no_migrations_state_machine_is_refused_in_words(arn: str) -> None:
-    with pytest.raises(Refused, match=r"is no state machine's ARN|is not one of tableferry's"):
+    with pytest.raises(CommandRefused, match=r"is no state machine's ARN|is not one of tableferry's"):
         Machine.of(arn)
 
 
-@pytest.mark.parametrize("text", ["{}", '{"quiet_seconds": 5}', '{"Comment": "Insert your JSON here"}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        '{"quiet_seconds": 5}',
+        '{"migration": "orders", "source_table": "orders", "target_table": "orders-2", "replica_regions": []}',
+        '{"total_segments": null, "version_attribute": "updatedAt"}',
+        '{"Comment": "Insert your JSON here"}',
+        '{"Comment": "x", "quiet_seconds": 5, "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn"}',
+    ],
+)
 def test_input_that_a_migration_may_have_is_taken(text: str) -> None:
     assert isinstance(check_input(text), dict)
 
@@ -162,15 +180,61 @@ def test_input_that_a_migration_may_have_is_taken(text: str) -> None:
     ("text", "words"),
     [
         ("{", "is no JSON"),
-        ("[]", "no object"),
-        ('"orders"', "no object"),
+        ("[]", "is a JSON array, which holds no settings"),
+        ('"orders"', "is a JSON string, which holds no settings"),
+        ("null", "is a JSON null, which holds no settings"),
         ('{"segments": 4}', "unknown field 'segments'; the fields are migration, "),
-        ('{"Comment": "x", "quiet_seconds": 5}', "unknown field 'Comment'"),
+        ('{"approval": "required", "approval": "automatic"}', "the input has 'approval' twice; keep one of them"),
+        ('{"total_segments": 0}', "^total_segments: Input should be greater than or equal to 1$"),
+        (
+            '{"max_concurrency": 0, "approval": "auto"}',
+            "approval: Input should be 'required' or 'automatic'; max_concurrency: Input should be greater than",
+        ),
+        ('{"source_table": "or ders"}', "source_table: String should match"),
+        ('{"source_table": "orders", "target_table": "orders"}', "are the same table; name another target"),
+        ('{"resume_from": "yesterday\'s"}', "is no execution's ARN"),
     ],
 )
 def test_input_that_no_migration_has_is_refused_before_anything_starts(text: str, words: str) -> None:
-    with pytest.raises(Refused, match=words):
+    with pytest.raises(CommandRefused, match=words):
         check_input(text)
+
+
+@pytest.mark.parametrize("name", [None, "2026-01-31T10-00-00Z", "again!", "x" * 80])
+def test_a_name_that_step_functions_takes_is_taken(name: str | None) -> None:
+    check_name(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("bad name!", r"it has ' ', "),
+        ("2026/11/29 10:00", r"it has ' ', '/', ':', "),
+        ("a]b", r"it has '\]', "),
+        ("a\\b", r"it has '\\\\', "),
+        ("a\nb", r"it has '\\n', "),
+        ("a\x85b", r"it has '\\x85', "),
+        ("a\udc80b", r"it has '\\udc80', "),
+        ("", "it has 0 characters, "),
+        ("x" * 81, "it has 81 characters, "),
+    ],
+)
+def test_a_name_that_step_functions_does_not_take_is_refused_before_anything_starts(name: str, why: str) -> None:
+    with pytest.raises(CommandRefused, match=f"is no execution's name: {why}and Step Functions takes 1 to 80"):
+        check_name(name)
+
+
+def test_beside_a_running_execution_none_is_started_and_the_running_one_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = History([]).session
+    monkeypatch.setattr(execution, "running_executions", lambda *_: [])
+    check_nothing_runs(session, Machine(MACHINE))
+    monkeypatch.setattr(execution, "running_executions", lambda *_: [EXECUTION])
+    with pytest.raises(
+        CommandRefused, match=rf"is running \({EXECUTION}\).* wait for it, or stop it first: `python -m"
+    ):
+        check_nothing_runs(session, Machine(MACHINE))
 
 
 def answered(code: str) -> ClientError:
@@ -188,6 +252,7 @@ def answered(code: str) -> ClientError:
         (answered("ExecutionDoesNotExist"), "Region, account and name must be right"),
         (answered("InvalidArn"), "copy the whole ARN"),
         (answered("TaskTimedOut"), "the question was taken back"),
+        (AwsUnavailable("control table orders: 3 keys not read"), "orders: 3 keys not read$"),
         (answered("SomethingNew"), "SomethingNew: what AWS says; try again"),
     ],
 )
@@ -196,5 +261,5 @@ def test_what_goes_wrong_with_aws_is_told_in_words_with_a_way_out(error: Excepti
         with in_words("reading execution first"):
             raise error
 
-    with pytest.raises(Refused, match=f"^reading execution first: .*{words}"):
+    with pytest.raises(CommandRefused, match=f"^reading execution first: .*{words}"):
         call()

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from tasks.core.run.course import course_of
+from tasks.core.run.phases import Standing
 from tests.unit.step_functions_fake import FakeStepFunctions
 from tests.workflow.distributed_histories import Distributed, distribute, status_of
 from tests.workflow.recorded_histories import recorded
 from workflow import execution, map_runs
-from workflow.history import parse_history
 from workflow.map_runs import ENDED_BADLY, read_map_runs
-from workflow.phases import State
 
 if TYPE_CHECKING:
     import boto3
@@ -33,22 +33,22 @@ def put(states: FakeStepFunctions, made: Distributed) -> None:
 
 
 def test_an_inline_maps_execution_has_none(states: FakeStepFunctions) -> None:
-    assert read_map_runs(SESSION, EXECUTION, parse_history(recorded("retried"))).runs == {}
+    assert read_map_runs(SESSION, EXECUTION, course_of(recorded("retried"))).runs == {}
     assert states.read == []
 
 
 def test_the_children_that_failed_are_read_once_and_the_others_are_counted(states: FakeStepFunctions) -> None:
     made = distribute(recorded("retried"))
     put(states, made)
-    history = parse_history(made.events)
-    read = read_map_runs(SESSION, EXECUTION, history, statuses=ENDED_BADLY)
+    course = course_of(made.events)
+    read = read_map_runs(SESSION, EXECUTION, course, statuses=ENDED_BADLY)
     assert [arn.rpartition("-")[2] for arn in states.read] == ["2"]
-    backfill = parse_history(made.events, read.runs).last_visit("Backfill")
+    backfill = course_of(made.events, read.runs).last_visit("Backfill")
     assert backfill is not None
     assert (backfill.total_segments, backfill.succeeded) == (3, 2)
-    assert [(segment.name, segment.state) for segment in backfill.segments] == [("segment 2", State.FAILED)]
+    assert [(segment.name, segment.state) for segment in backfill.segments] == [("segment 2", Standing.FAILED)]
     assert backfill.reason.startswith("segment 2: Runtime.ExitError")
-    again = read_map_runs(SESSION, EXECUTION, history, statuses=ENDED_BADLY, known=read)
+    again = read_map_runs(SESSION, EXECUTION, course, statuses=ENDED_BADLY, known=read)
     assert len(states.read) == 1, "a child that is over does not change"
     assert again == read
 
@@ -59,6 +59,6 @@ def test_a_map_run_with_very_many_children_is_not_read_for_ever(
     made = distribute(recorded("segment_failed"))
     put(states, made)
     monkeypatch.setattr(map_runs, "CHILDREN_MOST", 1)
-    read = read_map_runs(SESSION, EXECUTION, parse_history(made.events))
+    read = read_map_runs(SESSION, EXECUTION, course_of(made.events))
     assert len(states.read) == 1
     assert len(next(iter(read.runs.values())).children) == 1

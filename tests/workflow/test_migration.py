@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from infra.functions import FUNCTIONS
-from infra.local.client import LocalAwsProcess
-from infra.local.demo import airports
-from infra.local.demo.application import Application, Settings
-from infra.local.demo.comparer import Place, compare
-from infra.local.demo.journal import Journal
-from infra.local.demo.table import KEY_ATTRIBUTES, create_table, load
-from infra.local.demo.wire import Wire
+from infra.aws.functions.registry import FUNCTIONS
+from infra.local.emulator.client import LocalAwsProcess
+from infra.local.rehearsal.deploy import zip_tasks
+from infra.local.rehearsal.judge.comparer import Place, compare
+from infra.local.rehearsal.owner import airports
+from infra.local.rehearsal.owner.application import Application, Settings
+from infra.local.rehearsal.owner.journal import Journal
+from infra.local.rehearsal.owner.table import KEY_ATTRIBUTES, create_table, load
+from infra.local.rehearsal.owner.wire import Wire
 from tests.workflow.running import REGION, TOKYO, Ended, Running, side_by_side
 
 pytestmark = pytest.mark.engines
@@ -59,8 +60,28 @@ def tampered_with(running: Running) -> Ended:
 
 
 def empty(running: Running) -> Ended:
+    """An empty table, whose stream somebody else begins to read while it is migrated."""
     running.create_source()
-    return running.run()
+    attached: list[str] = []
+
+    def attach(arn: str) -> None:
+        if attached or not running.is_past(arn, "AttachReplicator"):
+            return
+        source = running.dynamodb.describe_table(TableName=running.migration.source_table)["Table"]
+        attached.append(f"{running.migration.migration}-search")
+        functions = running.session.client("lambda")
+        functions.create_function(
+            FunctionName=attached[0],
+            Runtime="python3.14",
+            Role="arn:aws:iam::123456789012:role/of-another-application",
+            Handler="tasks.plan_verify.handler",
+            Code={"ZipFile": zip_tasks()},
+        )
+        functions.create_event_source_mapping(
+            EventSourceArn=source["LatestStreamArn"], FunctionName=attached[0], StartingPosition="LATEST", Enabled=False
+        )
+
+    return running.run(during=attach)
 
 
 AWKWARD: dict[str, dict[str, Any]] = {
@@ -68,6 +89,7 @@ AWKWARD: dict[str, dict[str, Any]] = {
     "sk": {"N": "-12345678901234567890.123456789012345678"},
     'it\'s "quoted"': {"BS": [b"\x00", b"\x01"]},
     "content": {"S": "a customer's words"},
+    "status": {"NULL": True},
 }
 
 
@@ -76,12 +98,29 @@ def awkward(running: Running) -> Ended:
         AttributeDefinitions=[
             {"AttributeName": "pk", "AttributeType": "B"},
             {"AttributeName": "sk", "AttributeType": "N"},
+            {"AttributeName": LEGACY, "AttributeType": "S"},
         ],
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        GlobalSecondaryIndexes=[index("by-update", LEGACY)],
         StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
     )
     running.dynamodb.put_item(TableName=running.migration.source_table, Item=AWKWARD)
-    return running.run()
+    # Once the item is there: a table that is made with this index would refuse it.
+    running.dynamodb.update_table(
+        TableName=running.migration.source_table,
+        AttributeDefinitions=[{"AttributeName": "status", "AttributeType": "S"}],
+        GlobalSecondaryIndexUpdates=[{"Create": index("by-status", "status")}],
+    )
+    return running.run({"without_indexes": ["by-status"]})
+
+
+LEGACY = "aws:rep:updatetime"
+"""Of a global table of version 2017; never copied, so an index over it would be empty."""
+
+
+def index(name: str, key: str) -> dict[str, Any]:
+    schema = [{"AttributeName": key, "KeyType": "HASH"}]
+    return {"IndexName": name, "KeySchema": schema, "Projection": {"ProjectionType": "ALL"}}
 
 
 SCENARIOS: tuple[Callable[[Running], Ended], ...] = (
@@ -152,7 +191,7 @@ def test_every_phase_is_a_state_in_the_history_and_nothing_but_the_target_is_lef
 ) -> None:
     running, ended = ran["deletes_while_pages_may_come"].result()
     assert (ended.status, ended.message) == ("SUCCEEDED", "")
-    expected = {function.state for function in FUNCTIONS if function.driven_by == "state machine"}
+    expected = {function.state for function in FUNCTIONS if function.is_state}
     assert set(ended.states) >= (expected - {"ApproveCutOver"})  # approval is automatic here
     source, target = running.items(running.migration.source_table), running.items(running.migration.target_table)
     assert len(source) == 55
@@ -179,6 +218,14 @@ def test_drift_stops_before_the_cut_over_and_names_the_keys(ran: Mapping[str, Fu
     assert "CutOver" not in ended.states
 
 
+def test_a_reader_that_came_during_the_migration_is_not_cut_off(ran: Mapping[str, Future[Ran]]) -> None:
+    running, ended = ran["empty"].result()
+    assert ended.status == "SUCCEEDED"
+    assert ended.output["detached"]["source_stream"] == f"kept: read by {running.migration.migration}-search"
+    described = running.dynamodb.describe_table(TableName=running.migration.source_table)["Table"]
+    assert described["StreamSpecification"]["StreamEnabled"]
+
+
 def test_an_empty_table_migrates(ran: Mapping[str, Future[Ran]]) -> None:
     running, ended = ran["empty"].result()
     assert (ended.status, ended.message) == ("SUCCEEDED", "")
@@ -194,6 +241,18 @@ def test_one_item_with_an_awkward_key_arrives_whole_and_leaves_no_trace_but_its_
     assert AWKWARD["content"]["S"] not in json.dumps(ended.events, default=str), "item data is not for the history"
     described = running.dynamodb.describe_table(TableName=running.migration.source_table)["Table"]
     assert described["StreamSpecification"]["StreamEnabled"], "the owner's own stream stays"
+
+
+def test_an_item_that_an_index_would_refuse_arrives_without_that_index(ran: Mapping[str, Future[Ran]]) -> None:
+    """The way out is never to change production data."""
+    running, ended = ran["awkward"].result()
+    assert ended.status == "SUCCEEDED"
+    source = running.dynamodb.describe_table(TableName=running.migration.source_table)["Table"]
+    assert {made["IndexName"] for made in source["GlobalSecondaryIndexes"]} == {"by-status", "by-update"}
+    target = running.dynamodb.describe_table(TableName=running.migration.target_table)["Table"]
+    assert "GlobalSecondaryIndexes" not in target
+    assert target["DeletionProtectionEnabled"]
+    assert running.rejects() == {}
 
 
 def test_the_demos_table_is_keyed_as_the_journal_says() -> None:

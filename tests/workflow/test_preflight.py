@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from infra.local.client import LocalAwsProcess
-from infra.local.deploy import zip_tasks
+from infra.local.emulator.client import LocalAwsProcess
+from infra.local.rehearsal.deploy import zip_tasks
 from tests.workflow.running import Running
 
 pytestmark = pytest.mark.engines
@@ -83,6 +83,50 @@ def test_a_target_with_another_key(local_aws: LocalAwsProcess) -> None:
     assert "pk (S)" in message
 
 
+def test_a_target_whose_items_expire_while_they_are_compared(local_aws: LocalAwsProcess) -> None:
+    running = Running(local_aws)
+    running.create_source()
+    running.create_table(running.migration.target_table)
+    running.dynamodb.update_time_to_live(
+        TableName=running.migration.target_table,
+        TimeToLiveSpecification={"Enabled": True, "AttributeName": "gone_at"},
+    )
+    message = refusal(running)
+    assert f"items of target_table {running.migration.target_table} expire by gone_at" in message
+    assert "CutOver turns on what the source has" in message
+
+
+def test_a_target_of_another_shape_and_without_capacity(local_aws: LocalAwsProcess) -> None:
+    running = Running(local_aws)
+    attributes = [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "city")]
+    by_city = {
+        "IndexName": "by-city",
+        "KeySchema": [{"AttributeName": "city", "KeyType": "HASH"}],
+        "Projection": {"ProjectionType": "ALL"},
+    }
+    running.create_source(items=100, AttributeDefinitions=attributes, GlobalSecondaryIndexes=[by_city])
+    running.create_table(
+        running.migration.target_table,
+        BillingMode="PROVISIONED",
+        ProvisionedThroughput={"ReadCapacityUnits": 1, "WriteCapacityUnits": 1},
+    )
+    message = refusal(running)
+    assert "does not have by-city" in message
+    assert f"too few write units ({running.migration.target_table} takes 1 a second and needs 2)" in message
+    running.dynamodb.update_table(TableName=running.migration.target_table, BillingMode="PAY_PER_REQUEST")
+    assert "does not have by-city" in refusal(running)
+    plan = preflight(running, {"without_indexes": ["by-city"]})
+    assert plan["without_indexes"] == ["by-city"]
+
+
+def test_a_pointer_that_says_a_third_table(local_aws: LocalAwsProcess) -> None:
+    running = Running(local_aws)
+    running.create_source()
+    name = f"/tableferry/{running.migration.migration}/active-table"
+    running.session.client("ssm").put_parameter(Name=name, Value="orders-of-old", Type="String")
+    assert "deploy a migration whose source is orders-of-old" in refusal(running)
+
+
 def test_a_stream_without_both_images(local_aws: LocalAwsProcess) -> None:
     running = Running(local_aws)
     running.create_source(StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"})
@@ -128,7 +172,7 @@ def test_unknown_regions_and_the_targets_own(local_aws: LocalAwsProcess) -> None
     [
         ({"total_segmets": 3}, "unknown field 'total_segmets'"),
         ({"total_segments": 0}, "total_segments"),
-        ({"source_table": "another"}, "'source_table' can not be overridden"),
+        ({"source_table": "another"}, "'source_table' cannot be overridden"),
         ([], "array"),
     ],
 )

@@ -9,22 +9,20 @@ from typing import Any
 
 import pytest
 
-from infra.local.client import LocalAwsProcess
-from infra.local.demo.application import Application, Settings
-from infra.local.demo.comparer import Comparison
-from infra.local.demo.demo import judge
-from infra.local.demo.journal import Journal
-from infra.local.demo.scene import load_airports
-from tasks.aws.execution_history import plan_of
-from tasks.aws.pointer import pointer_name
-from tasks.core.history import iter_placed, read_told
-from tasks.core.plan import Plan
-from tasks.core.segment import Checkpoint
+from infra.local.emulator.client import LocalAwsProcess
+from infra.local.rehearsal.judge.comparer import Comparison
+from infra.local.rehearsal.judge.judge import judge
+from infra.local.rehearsal.owner.application import Application, Settings
+from infra.local.rehearsal.owner.journal import Journal
+from infra.local.rehearsal.scene import load_airports
+from tasks.aws.run.pointer import pointer_name
+from tasks.core.copy.segment import Checkpoint
+from tasks.core.run.course import course_of
+from tasks.core.run.plan import Plan
 from tests.faults.faulty import Faulty, RuleJson
 from tests.faults.ordeal import callers
 from tests.workflow.running import REGION, Ended, Running
 from tests.workflow.test_cli import workflow
-from workflow.history import parse_history
 
 pytestmark = pytest.mark.engines
 
@@ -36,7 +34,7 @@ PAGE_ITEMS = 5
 PAGE_SECONDS = 0.4
 TIMEOUTS = {"ScanSegment": 4, "WritePages": 3, "ReplicateChanges": 3}
 PAGES_A_CALL = int(TIMEOUTS["ScanSegment"] / PAGE_SECONDS)
-"""One time budget is half of the time-out; this is twice what fits into it."""
+"""One time budget is half of the timeout; this is twice what fits into it."""
 
 
 @dataclass
@@ -58,18 +56,15 @@ class Death:
     @property
     def plan(self) -> Plan:
         """What Preflight resolved."""
-        plan = plan_of(read_told(self.ended.events))
+        plan = course_of(self.ended.events).plan
         assert plan is not None
         return plan
 
     @property
     def begun(self) -> dict[int, Checkpoint]:
         """The checkpoints that its Map was given."""
-        for event in iter_placed(self.ended.events):
-            if event.kind == "TaskStateExited" and event.place.state == "PlanSegments":
-                given = json.loads(event.details["output"])["segments"]["checkpoints"]
-                return {entry["segment"]: Checkpoint.model_validate(entry) for entry in given}
-        return {}
+        laid_out = course_of(self.ended.events).document.segments
+        return {} if laid_out is None else {given.segment: given for given in laid_out.checkpoints}
 
 
 @dataclass
@@ -160,9 +155,9 @@ class Teller:
         noted = self.noted()
         self._arn = start() if start else self.running.start({"resume_from": self._arn} if self._arn else {})
         ended = self.running.wait(self._arn, during)
-        told = parse_history(ended.events)
-        for phase in told.phases:
-            seconds = phase.seconds(told.ended_at or phase.entered_at)
+        course = course_of(ended.events)
+        for phase in course.phases:
+            seconds = phase.seconds(course.ended_at or phase.entered_at)
             print(f"{name}: {phase.name} {phase.state} {seconds:.1f} s {phase.reason}")  # noqa: T201 — shown on failure
         scans = self.faulty.fired(self.running.migration.migration).get("short-page", 0)
         self.story.arns[name] = self._arn
@@ -192,22 +187,22 @@ class Teller:
 
     def refuse_what_is_not_to_be_resumed(self) -> None:
         """Ask the command and Preflight for what both refuse, before anything is changed by it."""
-        first, told = next(iter(self.story.arns.values())), self.story.refusals
-        told["gone on from"] = self.refused("resume", first, "--yes")
-        told["no"] = self.refused("resume", self._arn)
+        first, refusals = next(iter(self.story.arns.values())), self.story.refusals
+        refusals["resumed already"] = self.refused("resume", first, "--yes")
+        refusals["no"] = self.refused("resume", self._arn)
         before = self.noted()
         for name, given in {
             "Preflight, segments": {"resume_from": self._arn, "total_segments": 9},
-            "Preflight, gone on from": {"resume_from": first},
+            "Preflight, resumed already": {"resume_from": first},
             "Preflight, another": {"resume_from": self._arn.replace(":tableferry-", ":tableferry-x")},
         }.items():
             ended = self.running.run(given)
             assert (ended.error, ended.states) == ("Refused", ["Preflight"])
-            told[name] = ended.message
+            refusals[name] = ended.message
         assert self.noted() == before
 
     def give_up_at_once(self) -> None:
-        """Let the writer's mapping give up on a page after one retry, not after fifty."""
+        """Let the writer's mapping give up on a page after one retry: by itself it never does."""
         client = self.running.session.client("lambda")
         (uuid,) = (
             mapping["UUID"]
@@ -217,7 +212,7 @@ class Teller:
         client.update_event_source_mapping(UUID=uuid, MaximumRetryAttempts=1)
 
     def remove_given_up(self) -> int:
-        """Remove what Lambda gave up on, as the message says, and return how many objects that were."""
+        """Remove what was given up, as the message says, and return how many objects that were."""
         assert self.running.deployment is not None
         s3, bucket = self.running.session.client("s3"), self.running.deployment.rejects_bucket
         found = s3.list_objects_v2(Bucket=bucket, Prefix="aws/lambda/").get("Contents", [])
@@ -261,7 +256,7 @@ def _die_four_times(teller: Teller) -> None:
         assert teller.run("stop", during=teller.stop_once_a_page_is_behind).status in {"FAILED", "ABORTED"}
     teller.refuse_what_is_not_to_be_resumed()
     with teller.faults(teller.scanning("hang")):
-        assert teller.run("time-out", start=teller.resume_by_command).status == "FAILED"
+        assert teller.run("timeout", start=teller.resume_by_command).status == "FAILED"
     teller.give_up_at_once()
     poison = {
         "name": "poison",
@@ -287,14 +282,14 @@ def test_four_deaths_and_resumes_under_live_writes_end_without_a_difference(stor
     errors = {name: death.ended.error for name, death in story.deaths.items() if name != "stop"}
     assert errors == {
         "crash": "Runtime.ExitError",
-        "time-out": "Sandbox.Timedout",
+        "timeout": "Sandbox.Timedout",
         "poison": "BackfillIncomplete",
         "end": "",
     }
     assert len({death.plan.run for death in story.deaths.values()}) == 1, "receipts are kept under the run"
 
 
-@pytest.mark.parametrize("name", ["stop", "time-out", "poison"])
+@pytest.mark.parametrize("name", ["stop", "timeout", "poison"])
 def test_a_resume_scans_unfinished_segments_only_and_reads_no_more_than_one_calls_pages_again(
     story: Story, name: str
 ) -> None:
@@ -336,10 +331,10 @@ def test_the_command_tells_what_will_be_read_again_before_it_starts(story: Story
     [
         ("running", "is RUNNING, and two would undo each other's steps"),
         ("succeeded", "has succeeded, and there is nothing left to go on with"),
-        ("gone on from", "was gone on from already"),
+        ("resumed already", "was resumed already"),
         ("no", "nobody answered; give --yes"),
         ("Preflight, segments", "total_segments=9, but execution"),
-        ("Preflight, gone on from", "was gone on from already"),
+        ("Preflight, resumed already", "was resumed already"),
         ("Preflight, another", "names an execution of another migration"),
     ],
 )

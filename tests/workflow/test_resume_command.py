@@ -1,23 +1,27 @@
 """Which way the command goes on by, and what it shows before it asks."""
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from rich.console import Console
 
+from tasks.aws.books.control import pk_of_run
+from tasks.core.copy.segment import Checkpoint
 from tasks.core.errors import Refused
 from tests.unit.aws_fakes import FakeControl
 from tests.unit.step_functions_fake import FakeStepFunctions
 from tests.workflow.recorded_histories import recorded, until
 from workflow import execution
-from workflow.resume import Prospect, Way, go_on, look_ahead
+from workflow.refusals import CommandRefused
+from workflow.resume import Ahead, Prospect, Way, go_on, look_ahead
 from workflow.tables import prospect_view
 
 if TYPE_CHECKING:
     import boto3
 
-    from tasks.aws.control import ControlTable
+    from tasks.aws.books.control import ControlTable
 
 MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:tableferry-killed"
 EXECUTION = "arn:aws:states:eu-west-1:123456789012:execution:tableferry-killed:first"
@@ -58,7 +62,7 @@ def states(monkeypatch: pytest.MonkeyPatch) -> Redrivable:
     noted = [(0, "done", 4, 8), (1, "done", 4, 8), (2, "scanning", 3, 6)]
     for segment, state, pages, items in noted:
         document = {"segment": segment, "state": state, "pages": pages, "records": pages, "items": items}
-        table.put(f"first#{segment}", "checkpoint", document)
+        table.put(pk_of_run("first", str(segment)), "checkpoint", document)
     monkeypatch.setattr(execution, "stepfunctions", lambda *_: fake)
     monkeypatch.setattr(execution, "control_table", lambda *_: cast("ControlTable", table))
     monkeypatch.setattr(execution, "item_count", lambda *_: 20)
@@ -110,29 +114,76 @@ def test_settings_are_changed_by_a_new_execution_only(states: Redrivable) -> Non
     assert json.loads(states.started[0]["input"]) == {"max_concurrency": 3, "resume_from": EXECUTION}
 
 
-def test_pages_that_were_given_up_are_not_waited_for_again_by_a_redrive(states: Redrivable) -> None:
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("BackfillIncomplete", "pages have to be sent again"),
+        ("PreconditionFailed", "Preflight looks again at what failed"),
+    ],
+)
+def test_what_a_redrive_would_only_meet_again_is_resumed_in_a_new_execution(
+    states: Redrivable, error: str, words: str
+) -> None:
+    """A replicator that somebody detached is attached again by a new execution, and never by a redrive."""
     events = recorded("retried")
     end = next(event for event in events if event["type"] == "ExecutionFailed")
-    end["executionFailedEventDetails"]["error"] = "BackfillIncomplete"
+    end["executionFailedEventDetails"]["error"] = error
     states.histories[EXECUTION] = events
     prospect = look_ahead(SESSION, EXECUTION)
     assert prospect.way is Way.NEW_EXECUTION
-    assert "pages have to be sent again" in prospect.why
+    assert words in prospect.why
+
+
+def test_late_writes_that_are_lost_are_no_reason_to_delete_the_table_that_traffic_is_at(states: Redrivable) -> None:
+    events = until(recorded("succeeded"), "TaskStateExited", "CutOver")
+    last = {
+        "type": "ExecutionFailed",
+        "id": events[-1]["id"] + 1,
+        "previousEventId": events[-1]["id"],
+        "timestamp": events[-1]["timestamp"],
+        "executionFailedEventDetails": {"error": "ChangesLost", "cause": "said the test"},
+    }
+    states.histories[EXECUTION] = [*events, last]
+    with pytest.raises(
+        CommandRefused, match=r"traffic is at asking-target, and stays there\. .* carry it over by hand"
+    ) as caught:
+        look_ahead(SESSION, EXECUTION)
+    assert "delete the target" not in str(caught.value)
 
 
 def test_a_refusal_of_preflight_is_redriven_and_never_resumed_by_a_new_execution(states: Redrivable) -> None:
     states.histories[EXECUTION] = recorded("refused")
     assert look_ahead(SESSION, EXECUTION).way is Way.REDRIVE
     states.more["redriveStatus"] = "NOT_REDRIVABLE"
-    with pytest.raises(Refused, match="never left Preflight"):
+    with pytest.raises(CommandRefused, match="never left Preflight"):
         look_ahead(SESSION, EXECUTION)
+
+
+@pytest.mark.parametrize(
+    ("written", "then", "where"),
+    [
+        ('"source":', '"source_table":', r"plan\.source: Field required"),
+        ('"quiet_seconds":', '"calm_seconds":', r"plan\.calm_seconds: Extra inputs"),
+        ('"quiet_seconds":1,', "", r"plan\.quiet_seconds: Field required"),
+    ],
+)
+def test_an_execution_of_another_version_is_refused_by_name_and_never_misread(
+    states: Redrivable, written: str, then: str, where: str
+) -> None:
+    for event in states.histories[EXECUTION]:
+        left = event.get("stateExitedEventDetails", {})
+        if "output" in left:
+            left["output"] = left["output"].replace(written, then)
+    with pytest.raises(Refused, match=rf"by another version of tableferry, .* \({where}"):
+        look_ahead(SESSION, EXECUTION)
+    assert (states.redriven, states.started) == ([], [])
 
 
 def test_after_the_cut_over_only_a_redrive_can_finish(states: Redrivable) -> None:
     states.histories[EXECUTION] = until(recorded("succeeded"), "TaskStateExited", "DrainLateWrites")
     assert look_ahead(SESSION, EXECUTION).way is Way.REDRIVE
     states.more["redriveStatus"] = "NOT_REDRIVABLE"
-    with pytest.raises(Refused, match="traffic was moved already, and after that only a redrive can finish"):
+    with pytest.raises(CommandRefused, match="traffic was moved already, and after that only a redrive can finish"):
         look_ahead(SESSION, EXECUTION)
 
 
@@ -146,8 +197,20 @@ def test_what_will_be_read_again_is_shown_before_it_starts(states: Redrivable) -
     assert "it goes on by a redrive: Step Functions can redrive it" in text
 
 
+def test_segments_that_were_never_begun_are_counted_and_those_that_cost_most_stand_first(states: Redrivable) -> None:
+    known = look_ahead(SESSION, EXECUTION)
+    ahead = [Ahead(Checkpoint(segment=segment), Checkpoint(segment=segment)) for segment in range(3, 4096)]
+    again = [Ahead(Checkpoint(segment=at, pages=2), Checkpoint(segment=at, pages=2 + at)) for at in range(3)]
+    text = shown(replace(known, total_segments=4096, ahead=(*again, *ahead)))
+    assert "segments to scan: 4096, of which 4093 were never begun; pages to read again: 3" in text
+    rows = [line.split()[0] for line in text.splitlines() if line.rstrip().endswith(" pages")]
+    assert rows == ["2", "1", "0"]
+    assert len(text.splitlines()) < 15
+    assert states.redriven == []
+
+
 def test_beside_a_running_execution_nothing_is_started(states: Redrivable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execution, "running_executions", lambda *_: ["arn:running"])
-    with pytest.raises(Refused, match=r"is running \(arn:running\)"):
+    with pytest.raises(CommandRefused, match=r"is running \(arn:running\)"):
         look_ahead(SESSION, EXECUTION)
     assert states.redriven == []

@@ -1,0 +1,1 @@
+"""What deploys a migration to AWS, by CDK: one stack from one settings file."""

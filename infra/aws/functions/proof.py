@@ -1,0 +1,49 @@
+"""The functions of the states that prove the target equal to the source."""
+
+from infra.aws.functions.function import Function, Wait
+from infra.aws.functions.grants import KEEP_PROOF, LIST_MAPPINGS, READ_STREAM, SOURCE, TARGET, Grant, control
+from tasks.core import metrics
+
+PROOF = (
+    Function(state="PlanVerify"),
+    Function(
+        state="VerifySegment",
+        timeout_seconds=900,
+        memory_mb=1769,
+        names=("CONTROL_TABLE", "REJECTS_BUCKET"),
+        grants=(
+            Grant(("dynamodb:Scan", "dynamodb:BatchGetItem"), (SOURCE, TARGET)),
+            KEEP_PROOF,
+            control("GetItem", "PutItem", "UpdateItem"),
+        ),
+        metrics=(
+            metrics.ITEMS_VERIFIED,
+            metrics.SUSPECTS,
+            metrics.THROTTLES,
+            metrics.READ_UNITS,
+            metrics.PROGRESS,
+        ),
+        wait=Wait(("VerifySegment",), alarm=None),  # for its turn, as a scan of the backfill
+    ),
+    Function(
+        state="CompareDigests",
+        timeout_seconds=600,
+        memory_mb=1769,
+        names=("CONTROL_TABLE", "REPLICATE_CHANGES_FUNCTION", "STREAM_READS_PER_SECOND", "REJECTS_BUCKET"),
+        grants=(
+            KEEP_PROOF,
+            Grant(("dynamodb:BatchGetItem", "dynamodb:DescribeTable"), (SOURCE, TARGET)),
+            LIST_MAPPINGS,
+            READ_STREAM,
+            control("GetItem", "PutItem", "Query"),
+        ),
+        metrics=(
+            metrics.UNEQUAL_BUCKETS,
+            metrics.DRIFT,
+            metrics.THROTTLES,
+            metrics.READ_UNITS,
+            metrics.PROGRESS,
+        ),
+        wait=Wait(("CompareDigests",)),
+    ),
+)

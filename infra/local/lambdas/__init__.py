@@ -1,1 +1,0 @@
-"""The Lambda API, and the workers that run functions with AWS's own runtime interface client."""

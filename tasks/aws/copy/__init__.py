@@ -1,0 +1,1 @@
+"""The backfill: pages into Kinesis, and what the target refused of them."""

@@ -1,0 +1,1 @@
+"""Tables: their descriptions, their items read, and writes into the target."""

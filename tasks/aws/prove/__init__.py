@@ -1,0 +1,1 @@
+"""The proof: keys that are read again on both sides."""

@@ -1,0 +1,1 @@
+"""The stream: its shards and tips, mappings, moments, and late changes."""

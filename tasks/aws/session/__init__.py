@@ -1,0 +1,1 @@
+"""What every call has: clients and their errors, its handler, time, tries, measures and traces."""

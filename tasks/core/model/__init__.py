@@ -1,0 +1,1 @@
+"""What the data is: items, tables and their keys, the shape that items have at the target."""

@@ -1,0 +1,1 @@
+"""One run: settings, the plan that they become, and the course that its executions take."""

@@ -1,0 +1,83 @@
+"""How much a copy writes, and how long that takes, from DynamoDB's own counts: bytes and indexes, not items alone."""
+
+from dataclasses import dataclass
+
+from tasks.core.model.capacity import READ_UNIT_BYTES, READ_UNIT_SHARE
+from tasks.core.model.table_facts import Index, TableFacts
+
+UNIT_BYTES = 1024
+"""A write unit is one write of up to so many bytes."""
+PART_ITEMS = 2000
+PART_BYTES = 1024 * 1024
+"""A part of a page has no more of either: a page of a scan is 1 MB (`tasks.core.copy.page`)."""
+PART_SECONDS = 60
+"""Half the timeout of the writer. What it does not get through in one call, it begins again in the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What the backfill writes to the target."""
+
+    items: int
+    bytes_an_item: float
+    units_an_item: int
+    """Of the table itself, its local indexes included."""
+    units_of_indexes: tuple[tuple[str, float], ...]
+    """Of each global index its name and the units that it is written, from capacity of its own."""
+
+    @property
+    def units(self) -> int:
+        """Of the table itself."""
+        return self.items * self.units_an_item
+
+    @property
+    def write_units_an_item(self) -> float:
+        """About what one item takes, global indexes included."""
+        of_indexes = sum(units for _, units in self.units_of_indexes)
+        return self.units_an_item + (of_indexes / self.items if self.items else 0.0)
+
+    def page_read_units(self, total_segments: int) -> float:
+        """About what a page of a scan takes, eventually consistent: it has 1 MB at most, or all of a segment."""
+        page_bytes = min(PART_BYTES, self.items * self.bytes_an_item / total_segments)
+        return max(READ_UNIT_SHARE, page_bytes / READ_UNIT_BYTES * READ_UNIT_SHARE)
+
+    @property
+    def least_units_per_second(self) -> int:
+        """With less than this the writer does not get through one part of a page, and begins it again and again."""
+        return -(-self.part_items * self.units_an_item // PART_SECONDS)
+
+    @property
+    def part_items(self) -> int:
+        """As many as a part of a page has at most."""
+        of_size = PART_BYTES // max(1, round(self.bytes_an_item))
+        return min(self.items, PART_ITEMS, max(1, of_size))
+
+
+def estimate(source: TableFacts) -> Estimate:
+    """Return what copying a table writes; an item counts as many units as the average one has, rounded up."""
+    copied = [index for index in source.indexes if index.can_be_copied]
+    bytes_an_item = source.size_bytes / source.item_count if source.item_count else 0.0
+    local = sum(not index.is_global for index in copied)
+    return Estimate(
+        source.item_count,
+        bytes_an_item,
+        _units(bytes_an_item) * (1 + local),
+        tuple((index.name, _units_of(index)) for index in copied if index.is_global),
+    )
+
+
+def least_units_of_index(index: Index, source: TableFacts) -> int:
+    """Return what an index of the source needs, like `Estimate.least_units_per_second`: it may have few items."""
+    if not index.item_count or not source.item_count:
+        return 0
+    in_a_part = estimate(source).part_items * min(1.0, index.item_count / source.item_count)
+    return -(-round(in_a_part) * _units(index.size_bytes / index.item_count) // PART_SECONDS)
+
+
+def _units_of(index: Index) -> float:
+    """Return what an index is written, by its own count of items: it may hold few of them, and less of each."""
+    return index.item_count * _units(index.size_bytes / index.item_count) if index.item_count else 0.0
+
+
+def _units(size_bytes: float) -> int:
+    return max(1, -(-round(size_bytes) // UNIT_BYTES))

@@ -1,0 +1,39 @@
+"""Guards of the comparison of both tables."""
+
+from tests.guards.guard import Guard
+from tests.guards.ways import Always, Drop, LeaveOut, Never, Put, Rewrite
+
+GUARDS_OF_PROOF = (
+    Guard(
+        without="stretches with drift are settled",
+        at="compare_digests._compare_suspects",
+        by=Always(over="put_settled_slices"),
+    ),
+    Guard(
+        without="a stretch is settled before its last key",
+        at="compare_digests._iter_lots",
+        by=Drop("append", beside="monotonic"),
+    ),
+    Guard(
+        without="what was cut short is equal",
+        at="verification.Verification.settled",
+        by=Always(over="model_copy"),
+    ),
+    Guard(
+        without="equal sums are enough whatever the counts", at="digest.Digest.unequal_buckets", by=LeaveOut("counts")
+    ),
+    Guard(without="a slice that was not read is empty", at="digests.Digests._whole", by=Never("chain")),
+    Guard(
+        without="calls that do not follow one another make a whole",
+        at="verification.VerifySlice.place",
+        by=Rewrite("item_hash(self.cursor).hex()", "str(self.pages)"),
+    ),
+    Guard(
+        without="a call that ends late takes another one's place",
+        at="digests.Digests._put",
+        by=Rewrite("reached.place", "reached.state"),
+    ),
+    Guard(without="what one side alone has is equal", at="hash_list.Comparing.differing", by=Drop("update")),
+    Guard(without="a key that was not read is absent", at="recheck._images", by=Never("monotonic")),
+    Guard(without="one differing look is drift", at="drift.LOOKS_DRIFTED", by=Put("1")),
+)

@@ -1,0 +1,75 @@
+"""The replicator: what waits in the source's stream, and what of it gets into the target beside the writer."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from tasks.core.run.prices import READ_REQUEST_UNIT, WRITE_REQUEST_UNIT
+from tests.simulation import functions
+from tests.simulation.functions import POLLS_A_SECOND, REPLICATOR_BATCH, REPLICATOR_CHANGES
+from tests.simulation.world import World
+
+REPLICATION: Final = "live writes, replicated"
+CALLS: Final = "replicator"
+CALL_SECONDS: Final = 0.05
+"""Of a call, besides what it applies (suspected)."""
+
+
+@dataclass(slots=True)
+class Replicator:
+    """Changes of the source that are not in the target yet."""
+
+    world: World
+    polls_a_second: float = POLLS_A_SECOND
+    """Of each shard that end in a call, at most: a batching window makes them fewer."""
+    book_reads: float = 3.0
+    """Read units a call."""
+    waiting: float = 0.0
+
+    @property
+    def shards(self) -> int:
+        """A stream has an open shard for each partition of its table."""
+        return self.world.source.partitions
+
+    @property
+    def lag_seconds(self) -> float:
+        """How old the oldest change that waits is."""
+        return self.waiting / self.world.users.writes if self.world.users.writes else 0.0
+
+    def asks(self, arrived: float, seconds: float) -> float:
+        """Take in what arrived, and return how many changes a second it would apply."""
+        self.waiting += arrived * seconds
+        return min(self.waiting / seconds, self.shards * REPLICATOR_CHANGES)
+
+    def apply(self, rate: float, seconds: float) -> None:
+        """Note that so many changes a second were applied, and put them on the bill."""
+        world, changes = self.world, rate * seconds
+        self.waiting = max(0.0, self.waiting - changes)
+        world.counts.most_lag_seconds = max(world.counts.most_lag_seconds, self.lag_seconds)
+        self._charge(CALLS, changes, seconds)
+
+    def _charge(self, what: str, changes: float, seconds: float) -> None:
+        """Put changes on the bill, the calls that bring them, and the books that these keep."""
+        world, bill = self.world, self.world.bill
+        bill.add(REPLICATION, WRITE_REQUEST_UNIT, changes * world.scenario.write_units * (1 + len(world.indexes)))
+        calls = calls_for(changes, shards=self.shards, polls_a_second=self.polls_a_second, seconds=seconds)
+        bill.add(what, READ_REQUEST_UNIT, calls * self.book_reads)
+        bill.add(what, WRITE_REQUEST_UNIT, calls)  # the watermark
+        functions.run(
+            bill, what, "ReplicateChanges", calls=calls, seconds=calls * CALL_SECONDS + changes / REPLICATOR_CHANGES
+        )
+
+    def idle(self, seconds: float, what: str = CALLS) -> None:
+        """Go on for a while in which nothing else writes to the target."""
+        changes = self.world.users.writes * seconds + self.waiting
+        self.waiting = 0.0
+        self._charge(what, changes, seconds)
+
+
+def calls_for(changes: float, *, shards: int, polls_a_second: float, seconds: float) -> float:
+    """Return how many calls bring so many changes: of each shard, as often as it is polled, in full batches if many."""
+    if changes <= 0:
+        return 0.0
+    polls = shards * polls_a_second * seconds
+    # A poll that finds nothing calls nobody: of the polls of a shard with few changes most do not.
+    in_use = min(changes, polls)
+    return max(in_use, changes / REPLICATOR_BATCH)
