@@ -1,15 +1,18 @@
-"""Compare the two tables' digests, and read again what looks different until it is proven equal or proven drift.
+"""Compare the tables' digests, and read again what looks different until it is proven equal or proven drift.
+
+The target and each of its replicas is compared with the source, by digests of its own that were read in its Region.
 
 Done when: all digests are equal, or a second pass is laid out; after it, every key that looked different was read again
 and is equal.
 
-Reads: the route, digests or suspects, items of both tables, tips and watermarks. Writes: which lists of hashes are
+Reads: the route, digests or suspects, items of all tables, tips and watermarks. Writes: which lists of hashes are
 compared, and which keys and stretches are settled. Run again it reads again only what looked different, so a redrive
 after the drift was mended is a proof.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -25,7 +28,7 @@ from tasks.aws.session.handler import RouteRequest, task
 from tasks.core.errors import DriftFound, VerifyPending
 from tasks.core.metrics import DRIFT, UNEQUAL_BUCKETS
 from tasks.core.model.item import Item
-from tasks.core.prove.digest import SOURCE, TARGET, Digest, key_hash, plan_sums
+from tasks.core.prove.digest import SOURCE, TARGET, Digest, key_hash, plan_sums, replica_in
 from tasks.core.prove.drift import Drift, summed, way_out
 from tasks.core.prove.passes import plan_stretches
 from tasks.core.prove.verification import Kept, Verification, VerifySlice, slices_of
@@ -57,20 +60,35 @@ def handler(request: CompareDigestsRequest, context: LambdaContext) -> dict[str,
 
 def _compare_sums(book: Digests, plan: Plan, verify: Verification) -> Verification:
     source, of_source = _read_table(book, plan, SOURCE)
-    target, of_target = _read_table(book, plan, TARGET)
-    unequal = source.unequal_buckets(target)
-    measure.add(UNEQUAL_BUCKETS, len(unequal))
-    counted = {"id": verify.id, "source_items": source.items, "target_items": target.items}
-    if not unequal:
-        measure.add(DRIFT, 0)
-        return Verification(**counted, verdict="equal")
-    lists = hash_lists.put_choice(f"{book.folder}/lists", {SOURCE: of_source, TARGET: of_target})
-    counts = [max(pair) for pair in zip(source.counts, target.counts, strict=True)]
-    slices = tuple(
-        VerifySlice(table=TARGET, segment=number, stretch=stretch, lists=lists)
-        for number, stretch in enumerate(plan_stretches(unequal, counts, plan.buckets))
+    others = [part for part in plan.proven if part != SOURCE]
+    items: dict[str, int] = {}
+    unequal_buckets = 0
+    slices: list[VerifySlice] = []
+    for part in others:
+        other, of_other = _read_table(book, plan, part)
+        items[part] = other.items
+        unequal = source.unequal_buckets(other)
+        unequal_buckets += len(unequal)
+        if not unequal:
+            continue
+        lists = hash_lists.put_choice(f"{book.folder}/lists/{part}", {SOURCE: of_source, part: of_other})
+        counts = [max(pair) for pair in zip(source.counts, other.counts, strict=True)]
+        stretches = plan_stretches(unequal, counts, plan.buckets, tables=len(others))
+        slices += [
+            VerifySlice(table=part, segment=number, stretch=stretch, lists=lists)
+            for number, stretch in enumerate(stretches)
+        ]
+    measure.add(UNEQUAL_BUCKETS, unequal_buckets)
+    counted = Verification(
+        id=verify.id,
+        source_items=source.items,
+        target_items=items[TARGET],
+        replica_items={region: items[replica_in(region)] for region in plan.replicas},
     )
-    return Verification(**counted, stage="suspects", verdict="suspect", slices=slices)
+    if not slices:
+        measure.add(DRIFT, 0)
+        return counted.model_copy(update={"verdict": "equal"})
+    return counted.model_copy(update={"stage": "suspects", "verdict": "suspect", "slices": tuple(slices)})
 
 
 def _read_table(book: Digests, plan: Plan, table: str) -> tuple[Digest, list[Kept]]:
@@ -89,44 +107,89 @@ def _compare_suspects(books: Books, request: CompareDigestsRequest, deadline: fl
     plan, verify = request.plan, request.verify
     book = books.digests(verify.id_of_round)
     looks = _read_looks(books.digests(verify.id), verify.slices)
-    done = book.read_settled_slices()
-    settled = book.read_settled("equal") | book.read_settled("followed")
     cut = {name for name, of_slice in looks.items() if any(look.is_cut for look in of_slice)}
-    open_looks = {name: of_slice for name, of_slice in looks.items() if name not in done}
-    drift, is_whole = summed([]), True
-    for names, suspects in _iter_lots(open_looks, deadline):
-        keys = [key for key in suspects if key_hash(key).hex() not in settled]
-        drifted, is_whole = recheck.recheck(books, plan, request.route, verify.id_of_round, keys, deadline=deadline)
-        drift += drifted
+    done = book.read_settled_slices()
+    drifts: dict[str, Drift] = {}
+    is_whole = True
+    for part in dict.fromkeys(slice_.table for slice_ in verify.slices):
+        names = [slice_.name for slice_ in verify.slices if slice_.table == part and slice_.name not in done]
+        open_looks = {name: looks[name] for name in names}
+        drifts[part], is_whole = _read_again(books, request, part, open_looks, deadline)
         if not is_whole:
             break
-        if not drift.total:
-            book.put_settled_slices(names)
-    if is_whole or drift.total:
-        measure.add(DRIFT, drift.total)
-    if drift.total:
-        raise DriftFound(_in_words(plan, drift, is_all=is_whole and not cut))
+    if is_whole or any(drift.total for drift in drifts.values()):
+        measure.add(DRIFT, sum(drift.total for drift in drifts.values()))
+    if any(drift.total for drift in drifts.values()):
+        raise DriftFound(_in_words(plan, drifts, is_all=is_whole and not cut))
+    settled = _count_settled(books, verify, drifts)
     if not is_whole:
         raise VerifyPending(
-            f"{len(settled)} keys that looked different are settled, and there are more; they are read again once "
+            f"{settled.total()} keys that looked different are settled, and there are more; they are read again once "
             "the replicator has passed them"
         )
     equal = sum(look.equal for of_slice in looks.values() for look in of_slice)
     found = {
-        "rechecked": verify.rechecked + equal + len(book.read_settled("equal")),
-        "followed": verify.followed + len(book.read_settled("followed")),
+        "rechecked": verify.rechecked + equal + settled["equal"],
+        "followed": verify.followed + settled["followed"],
     }
     return verify.settled(found, cut)
 
 
-def _in_words(plan: Plan, drift: Drift, *, is_all: bool) -> str:
+def _read_again(
+    books: Books, request: CompareDigestsRequest, part: str, looks: dict[str, list[Look]], deadline: float
+) -> tuple[Drift, bool]:
+    """Read the suspects of one table again; return what differs, and whether all were read."""
+    plan, verify = request.plan, request.verify
+    manner = recheck.Manner(verify.id_of_looks(part), part)
+    settled_book = books.digests(manner.looks)
+    settled = settled_book.read_settled("equal") | settled_book.read_settled("followed")
+    drift = summed([])
+    for names, suspects in _iter_lots(looks, deadline):
+        keys = [key for key in suspects if key_hash(key).hex() not in settled]
+        drifted, is_whole = recheck.recheck(books, plan, request.route, keys, manner, deadline=deadline)
+        drift += drifted
+        if not is_whole:
+            return drift, False
+        if not drift.total:
+            books.digests(verify.id_of_round).put_settled_slices(names)
+    return drift, True
+
+
+def _count_settled(books: Books, verify: Verification, parts: Iterable[str]) -> Counter[str]:
+    """Return how many keys of these tables are settled, by how."""
+    counted: Counter[str] = Counter()
+    for part in parts:
+        book = books.digests(verify.id_of_looks(part))
+        counted.update({how: len(book.read_settled(how)) for how in ("equal", "followed")})
+    return counted
+
+
+def _in_words(plan: Plan, drifts: Mapping[str, Drift], *, is_all: bool) -> str:
     so_far = "" if is_all else " (so far)"
+    said = [
+        f"{plan.source.name} and {_name_of(plan, part)} differ{so_far}: {drift.in_words()}"
+        for part, drift in drifts.items()
+        if drift.total
+    ]
+    words = f"{'; '.join(said)}. Traffic stays where it is. "
+    of_target = drifts.get(TARGET)
+    if of_target is not None and of_target.total:
+        return (
+            f"{words}Look for rejects in the bucket and for the reason in the logs of WritePages and ReplicateChanges; "
+            "mend those keys at the target, then redrive: they are read again"
+            + way_out(of_target, version_attribute=plan.version_attribute)
+        )
     return (
-        f"{plan.source.name} and {plan.target.name} differ{so_far}: {drift.in_words()}. Traffic stays where it is. "
-        "Look for rejects in the bucket and for the reason in the logs of WritePages and ReplicateChanges; mend those "
-        "keys at the target, then redrive: they are read again"
-        + way_out(drift, version_attribute=plan.version_attribute)
+        f"{words}The target itself is equal in what was compared, so the replica lags or has lost it. Look at "
+        "ReplicationLatency of that Region and redrive once it is low again: those keys are read again. If they differ "
+        f"still, write them into {plan.target.name} once more, or remove that replica, add it again, and once it is "
+        "ACTIVE redrive"
     )
+
+
+def _name_of(plan: Plan, part: str) -> str:
+    table = plan.proven[part]
+    return table.name if part == TARGET else f"its replica in {table.region}"
 
 
 def _read_looks(book: Digests, slices: Sequence[VerifySlice]) -> dict[str, list[Look]]:

@@ -1,6 +1,6 @@
-"""Lay out the verification: the slices of source and target whose digests are compared.
+"""Lay out the verification: the slices of source, target and its replicas whose digests are compared.
 
-Done when: the slices of both tables are laid out.
+Done when: the slices of all of these tables are laid out.
 
 Reads and writes nothing. Run again it says the same; a new entry of the state begins a verification of its own.
 """
@@ -20,5 +20,6 @@ class PlanVerifyRequest(Request):
 @task(PlanVerifyRequest)
 def handler(request: PlanVerifyRequest, _: LambdaContext) -> dict[str, object]:
     """Return the slices of the first pass."""
-    verification = Verification(id=request.entered, slices=plan_slices(request.plan.verify_segments))
+    plan = request.plan
+    verification = Verification(id=request.entered, slices=plan_slices(plan.verify_segments, tuple(plan.proven)))
     return verification.model_dump(mode="json")

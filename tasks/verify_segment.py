@@ -16,7 +16,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from tasks.aws.books import hash_lists
 from tasks.aws.books.books import open_books
 from tasks.aws.books.digests import Digests
-from tasks.aws.dynamodb.table_reads import scan_page
+from tasks.aws.dynamodb.table_reads import NoTurnError, scan_page
 from tasks.aws.prove.stretch import Comparison
 from tasks.aws.session import measure
 from tasks.aws.session.budget import Budget
@@ -31,8 +31,11 @@ from tasks.core.prove.digest import SOURCE, Digest, comparable, item_hash, key_h
 from tasks.core.prove.hash_list import Writing
 from tasks.core.prove.passes import LIST_BYTES_MOST
 from tasks.core.prove.verification import Kept, VerifySlice
-from tasks.core.run.caps import Side
+from tasks.core.run.caps import reads_of
 from tasks.core.run.plan import Plan
+
+UNITS_A_LOOK = 0.5
+"""Of a key that differs, as long as none has said more."""
 
 
 class VerifySegmentRequest(Request):
@@ -56,21 +59,19 @@ def handler(request: VerifySegmentRequest, context: LambdaContext) -> VerifySlic
     budget = Budget(context)
     if request.stage == "digests":
         return _read(book, plan, begun, budget)
-    comparison = Comparison(book, plan, source=plan.source, other=_table(plan, begun), begun=begun)
-    return comparison.go_on(budget.is_spent)
-
-
-def _table(plan: Plan, slice_: VerifySlice) -> TableRef:
-    """Return the table that a slice reads, or compares with the source."""
-    return plan.source if slice_.table == SOURCE else plan.target
+    books, until = open_books(plan.run), budget.turn_until(is_first=True)
+    turns = [books.turns(plan.caps, reads_of(part), guess=UNITS_A_LOOK, until=until) for part in (SOURCE, begun.table)]
+    try:
+        return Comparison(book, plan, turns, begun).go_on(budget.is_spent)
+    except NoTurnError as error:
+        raise TurnPending(str(error)) from None
 
 
 def _read(book: Digests, plan: Plan, begun: VerifySlice, budget: Budget) -> VerifySlice:
-    table, reached = _table(plan, begun), begun
+    table, reached = plan.proven[begun.table], begun
     digest, rows = Digest(plan_sums(plan.buckets)), Writing(plan.buckets)
     lists: list[Kept] = []
-    side = Side.SOURCE_READS if begun.table == SOURCE else Side.TARGET_READS
-    turns = open_books(plan.run).turns(plan.caps, side, guess=plan.page_read_units)
+    turns = open_books(plan.run).turns(plan.caps, reads_of(begun.table), guess=plan.page_read_units)
     while reached.state != "done":
         try:
             with translated_errors("verify_segment"):

@@ -14,6 +14,7 @@ from infra.aws.functions.grants import (
     FUNCTION,
     LOGS,
     MACHINE,
+    REPLICAS,
     SOURCE,
     SOURCE_STREAM,
     TARGET,
@@ -50,12 +51,13 @@ def grants_of(function: Function, settings: Settings) -> Iterator[Grant]:
         elif regions:
             yield _in_regions(grant, regions)
     keys = settings.deployment.kms_key_arns
-    if keys and any(map(_is_of_items, function.grants)):
-        yield Grant(
-            ("kms:Decrypt",),
-            keys,
-            conditions={"StringEquals": {"kms:ViaService": f"dynamodb.{settings.deployment.region}.amazonaws.com"}},
-        )
+    if keys:
+        for region in _regions_of_items(function, settings.deployment.region, regions):
+            yield Grant(
+                ("kms:Decrypt",),
+                keys,
+                conditions={"StringEquals": {"kms:ViaService": f"dynamodb.{region}.amazonaws.com"}},
+            )
     yield Grant(("logs:CreateLogStream", "logs:PutLogEvents"), (LOGS,), "the function's own log group's streams")
     yield Grant(
         ("xray:PutTelemetryRecords", "xray:PutTraceSegments"), ("*",), "X-Ray knows no resource for these calls"
@@ -68,9 +70,12 @@ def _in_regions(grant: Grant, regions: tuple[str, ...]) -> Grant:
     return replace(grant, resources=tuple(dict.fromkeys(named)))
 
 
-def _is_of_items(grant: Grant) -> bool:
-    """Whether a statement is about items of source or target, or records of the source's stream."""
-    return not _OF_ITEMS.isdisjoint(grant.actions) and not {SOURCE, SOURCE_STREAM, TARGET}.isdisjoint(grant.resources)
+def _regions_of_items(function: Function, home: str, replica_regions: tuple[str, ...]) -> tuple[str, ...]:
+    """Return in which Regions a function reads or writes items of source or target, or records of the stream."""
+    of_items = [grant for grant in function.grants if not _OF_ITEMS.isdisjoint(grant.actions)]
+    at_home = any(not {SOURCE, SOURCE_STREAM, TARGET}.isdisjoint(grant.resources) for grant in of_items)
+    elsewhere = any(REPLICAS in grant.resources for grant in of_items)
+    return (*((home,) if at_home else ()), *(replica_regions if elsewhere else ()))
 
 
 def machine_grants(functions: tuple[str, ...], maps: tuple[str, ...]) -> Iterator[Grant]:

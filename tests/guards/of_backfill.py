@@ -80,7 +80,7 @@ GUARDS_OF_BACKFILL = (
     ),
     Guard(
         without="a refused key that never rests is left to the replicator",
-        at="rejected_items.check_few_differ",
+        at="rejected_items.MANNER",
         by=Put("True", key="may_follow"),
     ),
 )

@@ -35,7 +35,7 @@ GUARDS_OF_CUT_OVER = (
     Guard(without="rejected changes that differ are ignored", at="rejected_changes._are_equal", by=Never("total")),
     Guard(
         without="a rejected key that never rests is left to the replicator",
-        at="rejected_changes._are_equal",
+        at="rejected_changes.MANNER",
         by=Omit("may_follow"),
     ),
     Guard(

@@ -1,12 +1,12 @@
 """Guards of the comparison of both tables."""
 
 from tests.guards.guard import Guard
-from tests.guards.ways import Always, Drop, LeaveOut, Never, Put, Rewrite
+from tests.guards.ways import Always, Drop, LeaveOut, Never, Omit, Put, Rewrite
 
 GUARDS_OF_PROOF = (
     Guard(
         without="stretches with drift are settled",
-        at="compare_digests._compare_suspects",
+        at="compare_digests._read_again",
         by=Always(over="put_settled_slices"),
     ),
     Guard(
@@ -34,6 +34,23 @@ GUARDS_OF_PROOF = (
         by=Rewrite("reached.place", "reached.state"),
     ),
     Guard(without="what one side alone has is equal", at="hash_list.Comparing.differing", by=Drop("update")),
-    Guard(without="a key that was not read is absent", at="recheck._images", by=Never("monotonic")),
+    Guard(without="a key that was not read is absent", at="recheck._Reads.images", by=Never("monotonic")),
     Guard(without="one differing look is drift", at="drift.LOOKS_DRIFTED", by=Put("1")),
+    Guard(without="replicas are not compared", at="plan.Plan.proven", by=Rewrite("self.replicas.items()", "()")),
+    Guard(
+        without="a replica that lags has drifted",
+        at="drift.DRIFTED_AT_A_REPLICA_SECONDS",
+        by=Put("0.0"),
+    ),
+    Guard(
+        without="a key that is settled at the target is settled at its replicas",
+        at="verification.Verification.id_of_looks",
+        by=Put("self.id_of_round"),
+    ),
+    Guard(
+        without="a replica is read in the Region of the target",
+        at="plan.Plan.replicas",
+        by=Omit("region"),
+    ),
+    Guard(without="a pause does not hold what is read again", at="recheck._Reads.__init__", by=Never("is_capped")),
 )

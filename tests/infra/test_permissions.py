@@ -84,11 +84,16 @@ def test_a_customer_managed_key_may_be_used_through_dynamodb_only() -> None:
         if "kms:Decrypt" in grant.actions
     ]
     assert {state for state, _ in using} >= {"ScanSegment", "WritePages", "ReplicateChanges", "CompareDigests"}
-    assert all(
-        grant.resources == (key,)
-        and grant.conditions == {"StringEquals": {"kms:ViaService": "dynamodb.eu-west-1.amazonaws.com"}}
-        for _, grant in using
+    assert all(grant.resources == (key,) for _, grant in using)
+    services: dict[str, set[str]] = {}
+    for state, grant in using:
+        services.setdefault(grant.conditions["StringEquals"]["kms:ViaService"], set()).add(state)
+    home, *elsewhere = (
+        f"dynamodb.{region}.amazonaws.com" for region in ("eu-west-1", *example().migration.replica_regions)
     )
+    assert set(services) == {home, *elsewhere}
+    for service in elsewhere:
+        assert services[service] == {"CreateReplicas", "AddReplicas", "VerifySegment", "CompareDigests"}
 
 
 def test_a_topic_that_has_a_policy_lets_the_alarms_in() -> None:

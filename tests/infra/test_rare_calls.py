@@ -179,3 +179,29 @@ def test_a_rejected_change_is_read_again_before_traffic_moves(stepped: Stepped) 
     later = datetime.now(UTC).isoformat()
     cut_over = stepped.call("CutOver", **on, verdict="equal", proven=now, entered=later)
     assert cut_over["active_table"] == running.migration.target_table
+
+
+def test_keys_that_differ_are_read_again_within_their_turns(local_aws: LocalAwsProcess) -> None:
+    running = Running(local_aws, read_units_per_second=500)
+    running.create_source(5, StreamSpecification=BOTH_IMAGES)
+    running.deploy()
+    stepped = Stepped(running)
+    stepped.call("CreateReplicas", plan=stepped.plan)
+    on = {"plan": stepped.plan, "route": stepped.call("AttachReplicator", plan=stepped.plan)["route"]}
+    target, extra = running.migration.target_table, {"pk": {"S": "nobody's"}}
+    for item in (*running.items(running.migration.source_table).values(), extra):
+        running.dynamodb.put_item(TableName=target, Item=item)
+
+    def verified(verify: dict[str, Any]) -> dict[str, Any]:
+        of = {"plan": stepped.plan, "verification": verify["id"], "stage": verify["stage"]}
+        for slice_ in verify["slices"]:
+            assert stepped.call("VerifySegment", **of, slice=slice_)["state"] == "done"
+        return verify
+
+    planned = stepped.call("PlanVerify", plan=stepped.plan, entered=datetime.now(UTC).isoformat())
+    suspect = verified(stepped.call("CompareDigests", **on, verify=verified(planned)))
+    assert suspect["verdict"] == "suspect"
+    running.dynamodb.delete_item(TableName=target, Key=extra)
+    found = stepped.call("CompareDigests", **on, verify=suspect)
+    running.detach()
+    assert (found["verdict"], found["rechecked"]) == ("equal", 1)

@@ -84,6 +84,9 @@ class Tables:
     def delete(self, key: str, region: str = HOME) -> None:
         self[region].delete_item(TableName=self.name, Key={"k": {"S": key}})
 
+    def lose(self, key: str, region: str) -> None:
+        self._aws.lose_item(self.name, region, {"k": {"S": key}})
+
     def get(self, key: str, region: str = HOME) -> dict[str, Any] | None:
         item: dict[str, Any] | None = (
             self[region].get_item(TableName=self.name, Key={"k": {"S": key}}, ConsistentRead=True).get("Item")
@@ -430,3 +433,15 @@ def test_the_stream_of_a_replicated_table_cannot_be_switched_off(pair: Tables) -
 
 def test_replicas_of_a_table_that_does_not_exist_are_refused(tables: Tables) -> None:
     assert refused(lambda: tables.change({"Create": {"RegionName": TOKYO}}))[0] == "ResourceNotFoundException"
+
+
+def test_an_item_that_one_replica_loses_stays_in_all_others(pair: Tables) -> None:
+    """What AWS never does on purpose, a test of the proof has to be able to."""
+    pair.put("k")
+    pair.put("kept")
+    wait_until(lambda: set(pair.items(TOKYO)) == {"k", "kept"})
+    pair.lose("k", TOKYO)
+    pair.put("last", TOKYO)  # its stream is read behind the loss
+    wait_until(lambda: pair.get("last") is not None)
+    assert set(pair.items(TOKYO)) == {"kept", "last"}
+    assert set(pair.items()) == {"k", "kept", "last"}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tasks.core.copy.segment import plan_total_segments, plan_verify_segments
-from tasks.core.prove.digest import SUMS_MOST
+from tasks.core.prove.digest import SOURCE, SUMS_MOST, TARGET
 from tasks.core.prove.passes import expect
 from tasks.core.prove.verification import plan_slices
 from tasks.core.run.prices import (
@@ -59,7 +59,7 @@ def scan_both(world: World, replicator: Replicator, *, seed: int = 1) -> Pass:
             scenario.items / segments,
             slowness=max(0.5, chance.gauss(1.0, UNEVEN)),
         )
-        for piece in plan_slices(segments)
+        for piece in plan_slices(segments, (SOURCE, TARGET))
     }
     a_page = READ_SECONDS + scenario.items_a_page / functions.VERIFIED_ITEMS
     scan = Scan(

@@ -523,11 +523,18 @@ class FakeAws:
         self.bucket = FakeBucket(self.log)
         self.stage = FakeStage()
         self.waits: list[float] = []
+        self._elsewhere: dict[str, FakeDynamoDB] = {}
+
+    def dynamodb_in(self, region: str) -> FakeDynamoDB:
+        """Return the tables of a Region; those of the migration's own are `dynamodb`."""
+        if region == PLAN.source.region:
+            return self.dynamodb
+        return self._elsewhere.setdefault(region, FakeDynamoDB(self.log, self.control))
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> "FakeAws":
         """Put the fakes where the tasks find AWS; waits between tries are noted and not waited."""
         monkeypatch.setattr(books, "own_table", lambda: self.control)
-        monkeypatch.setattr(raw, "client_of", lambda _: self.dynamodb)
+        monkeypatch.setattr(raw, "client_of", lambda table: self.dynamodb_in(table.region))
         monkeypatch.setattr(clients, "kinesis", lambda: self.kinesis)
         monkeypatch.setattr(clients, "s3", lambda: self.bucket)
         self.stage.install(monkeypatch)

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 import tracemalloc
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -15,15 +16,20 @@ from tasks.aws.books import hash_lists
 from tasks.aws.books.books import open_books
 from tasks.aws.dynamodb import table_reads
 from tasks.aws.prove import recheck, stretch
+from tasks.aws.prove.recheck import Manner
 from tasks.aws.replicate import moments
-from tasks.core.errors import AwsUnavailable, DriftFound, PreconditionFailed, VerifyPending
+from tasks.core.errors import AwsUnavailable, DriftFound, PreconditionFailed, TurnPending, VerifyPending
 from tasks.core.model.item import TOMBSTONE_ATTRIBUTE, Item, canonical
 from tasks.core.prove import passes
-from tasks.core.prove.verification import Verification, VerifySlice
+from tasks.core.prove.drift import LOOKS_DRIFTED
+from tasks.core.prove.verification import Verification, VerifySlice, plan_slices
+from tasks.core.run.caps import Caps, Throttle
 from tasks.core.run.plan import Plan
 from tests.unit.aws_fakes import PLAN, ROUTE, RUN, Context, FakeAws, client_error
 
 VERIFY = "2026-01-01T00:00:00Z"
+TOKYO = "ap-northeast-1"
+WITH_REPLICA = PLAN.model_copy(update={"replica_regions": (TOKYO,)})
 
 
 @pytest.fixture
@@ -31,6 +37,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
     fake = FakeAws().install(monkeypatch)
     monkeypatch.setattr(moments, "await_passed", lambda *_, **__: True)
     monkeypatch.setattr(recheck, "BETWEEN_LOOKS_SECONDS", 0.0)
+    monkeypatch.setattr(recheck, "BETWEEN_LOOKS_AT_A_REPLICA_SECONDS", 0.0)
     return fake
 
 
@@ -45,15 +52,16 @@ def items(*numbers: int) -> list[Item]:
 def scan(aws: FakeAws, table: str, *pages: Sequence[Item]) -> None:
     """Let the first pass read a table's segment, page by page."""
     cursors = [{"pk": {"S": f"cursor-{number}"}} for number in range(1, len(pages))]
-    aws.dynamodb.pages = [(list(page), cursor) for page, cursor in zip(pages, [*cursors, None], strict=True)]
+    engine = aws.dynamodb_in(WITH_REPLICA.proven[table].region)
+    engine.pages = [(list(page), cursor) for page, cursor in zip(pages, [*cursors, None], strict=True)]
     verify(VerifySlice(table=table, segment=0), "digests")
-    assert aws.dynamodb.pages == []
+    assert engine.pages == []
 
 
 def verify(slice_: VerifySlice, stage: str = "suspects", context: Context | None = None) -> VerifySlice:
     """Call VerifySegment once."""
     payload = {
-        "plan": PLAN.model_dump(mode="json"),
+        "plan": WITH_REPLICA.model_dump(mode="json"),
         "verification": VERIFY,
         "stage": stage,
         "slice": slice_.model_dump(mode="json"),
@@ -215,7 +223,7 @@ def test_what_one_call_has_settled_the_next_does_not_read_again(aws: FakeAws, mo
 def in_stretches(monkeypatch: pytest.MonkeyPatch, *, listed_most: int = passes.LISTED_MOST) -> None:
     """Let each unequal sum be a stretch, as in a large table."""
 
-    def plan(unequal: Sequence[int], _: object, buckets: int) -> tuple[passes.Stretch, ...]:
+    def plan(unequal: Sequence[int], _: object, buckets: int, **__: object) -> tuple[passes.Stretch, ...]:
         found = passes.plan_stretches(unequal, [10**9] * 64, buckets)
         return tuple(one.model_copy(update={"parts": 1, "listed_most": listed_most}) for one in found)
 
@@ -461,7 +469,7 @@ def test_the_memory_of_a_look_is_hashes_however_large_the_items_are(
     aws.dynamodb.seed("target", *large)
     keys = [{"pk": one["pk"]} for one in large]
     tracemalloc.start()
-    drift, is_whole = recheck.recheck(open_books(RUN), PLAN, ROUTE, VERIFY, keys, deadline=float("inf"))
+    drift, is_whole = recheck.recheck(open_books(RUN), PLAN, ROUTE, keys, Manner(VERIFY), deadline=float("inf"))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert (drift.total, is_whole) == (0, True)
@@ -481,7 +489,7 @@ def test_thousands_of_keys_are_looked_at_behind_one_reading_of_the_tips(
     aws.dynamodb.seed("source", *items(*range(3000)))
     aws.dynamodb.seed("target", *items(*range(3000)))
     keys = [{"pk": one["pk"]} for one in items(*range(3000))]
-    recheck.recheck(open_books(RUN), PLAN, ROUTE, VERIFY, keys, deadline=float("inf"))
+    recheck.recheck(open_books(RUN), PLAN, ROUTE, keys, Manner(VERIFY), deadline=float("inf"))
     assert len(waits) == 1
 
 
@@ -493,5 +501,123 @@ def test_keys_that_were_not_read_before_the_deadline_never_count_as_absent(
     monkeypatch.setattr(recheck, "time", SimpleNamespace(monotonic=lambda: next(seconds), sleep=lambda _: None))
     keys = [{"pk": one["pk"]} for one in items(*range(300))]
     for deadline in range(1, 12):
-        drift, is_whole = recheck.recheck(open_books(RUN), PLAN, ROUTE, VERIFY, keys, deadline=next(seconds) + deadline)
+        drift, is_whole = recheck.recheck(
+            open_books(RUN), PLAN, ROUTE, keys, Manner(VERIFY), deadline=next(seconds) + deadline
+        )
         assert (drift.total, is_whole) == (0, False)
+
+
+# ---------------------------------------------------------------- replicas
+
+
+@pytest.fixture
+def seconds_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a second go by with each look at the clock."""
+    seconds = itertools.count()
+    monkeypatch.setattr(recheck, "time", SimpleNamespace(monotonic=lambda: next(seconds), sleep=lambda _: None))
+
+
+def prove_with_replica(aws: FakeAws, numbers: Sequence[int], *, there: Sequence[int]) -> Verification:
+    """Seed source and target alike, and the replica with what is there; read all three, and look at what differs."""
+    aws.dynamodb.seed("source", *items(*numbers))
+    aws.dynamodb.seed("target", *items(*numbers))
+    aws.dynamodb_in(TOKYO).seed("target", *items(*there))
+    scan(aws, "source", items(*numbers))
+    scan(aws, "target", items(*numbers))
+    scan(aws, f"target@{TOKYO}", items(*there))
+    verification = compare(plan=WITH_REPLICA)
+    verify_all(verification)
+    return verification
+
+
+def test_replicas_are_read_in_their_own_region_and_counted(aws: FakeAws) -> None:
+    found = prove_with_replica(aws, [1, 2], there=[1, 2])
+    assert (found.verdict, found.target_items, found.replica_items) == ("equal", 2, {TOKYO: 2})
+    parts = [slice_.table for slice_ in plan_slices(1, tuple(WITH_REPLICA.proven))]
+    assert parts == ["source", "target", f"target@{TOKYO}"]
+
+
+def test_a_replica_that_was_not_read_is_never_taken_for_an_equal_one(aws: FakeAws) -> None:
+    scan(aws, "source", items(1))
+    scan(aws, "target", items(1))
+    with pytest.raises(PreconditionFailed, match=f"target@{TOKYO}#0000 is not whole"):
+        compare(plan=WITH_REPLICA)
+
+
+@pytest.mark.usefixtures("seconds_pass")
+def test_an_item_that_a_replica_lost_is_drift_of_that_region_alone(aws: FakeAws) -> None:
+    verification = prove_with_replica(aws, [1, 2, 3], there=[1, 3])
+    with pytest.raises(DriftFound, match=f"its replica in {TOKYO} differ: 1 missing, .*key-2.*ReplicationLatency"):
+        compare(verification, WITH_REPLICA)
+    aws.dynamodb_in(TOKYO).seed("target", item(2))  # it was written to the target once more
+    assert compare(verification, WITH_REPLICA).verdict == "equal"
+
+
+@pytest.mark.usefixtures("seconds_pass")
+def test_a_replica_that_lags_by_many_looks_is_waited_for(aws: FakeAws) -> None:
+    verification = prove_with_replica(aws, [1, 2], there=[1])
+    looks = itertools.count()
+
+    def arrive(operation: str, _: object) -> None:
+        if operation == "BatchGetItem" and next(looks) == LOOKS_DRIFTED:
+            aws.dynamodb_in(TOKYO).seed("target", item(2))
+
+    aws.dynamodb_in(TOKYO).before = arrive
+    assert compare(verification, WITH_REPLICA).rechecked == 1
+
+
+@pytest.mark.usefixtures("seconds_pass")
+def test_a_key_that_is_settled_at_the_target_is_still_looked_at_in_the_replica(aws: FakeAws) -> None:
+    aws.dynamodb.seed("source", item(1))
+    aws.dynamodb_in(TOKYO).seed("target", item(1, "of another table"))
+    scan(aws, "source", items(1))
+    scan(aws, "target", [])
+    scan(aws, f"target@{TOKYO}", [item(1, "of another table")])
+    verification = compare(plan=WITH_REPLICA)
+    verify_all(verification)
+    aws.dynamodb.seed("target", item(1))
+    for _ in range(2):
+        with pytest.raises(DriftFound, match=f"^source and its replica in {TOKYO} differ: 0 missing, 0 extra, 1 mis"):
+            compare(verification, WITH_REPLICA)
+
+
+# ---------------------------------------------------------------- caps and pauses
+
+
+def pause() -> None:
+    open_books(RUN).caps.put(Throttle(caps=Caps(), is_paused=True, revision=1))
+
+
+def point_reads(aws: FakeAws) -> int:
+    return sum(operation == "BatchGetItem" for operation, _ in aws.dynamodb.calls)
+
+
+def test_a_pause_stops_the_looks_at_keys_that_differ(aws: FakeAws) -> None:
+    scan(aws, "source", items(1))
+    scan(aws, "target", [])
+    verification = compare()
+    pause()
+    with pytest.raises(TurnPending, match="paused by an operator"):
+        verify(verification.slices[0], context=Context(1_000, 0))
+    assert point_reads(aws) == 0
+
+
+def test_a_pause_stops_what_is_read_again_and_settles_nothing(aws: FakeAws) -> None:
+    verification = late(aws, 1)
+    pause()
+    keys = [{"pk": item(1)["pk"]}]
+    soon = time.monotonic() + 0.1
+    drift, is_whole = recheck.recheck(open_books(RUN), PLAN, ROUTE, keys, Manner(VERIFY), deadline=soon)
+    assert (drift.total, is_whole, point_reads(aws)) == (0, False, 0)
+    open_books(RUN).caps.put(Throttle(caps=Caps(), revision=2))
+    assert compare(verification).rechecked == 1
+
+
+def test_a_refused_key_is_read_in_a_pause_too(aws: FakeAws) -> None:
+    """It stands between the answer and the moving of traffic."""
+    late(aws, 1)
+    pause()
+    manner = Manner(VERIFY, may_follow=False, is_capped=False)
+    soon = time.monotonic() + 60
+    found = recheck.recheck(open_books(RUN), PLAN, ROUTE, [{"pk": item(1)["pk"]}], manner, deadline=soon)
+    assert (found[1], point_reads(aws)) == (True, 3)

@@ -25,8 +25,8 @@ def target_image(item: Item | None) -> Image | None:
     return None if item is None else Image.of(item, TARGET)
 
 
-def look(looks: Looks, before: Item | None, target: Item | None, after: Item | None) -> Finding:
-    return looks.look(source_image(before), target_image(target), source_image(after))
+def look(looks: Looks, before: Item | None, target: Item | None, after: Item | None, at: float = 0.0) -> Finding:
+    return looks.look(source_image(before), target_image(target), source_image(after), at=at)
 
 
 ONE: Item = {"pk": {"S": "a"}, "n": {"N": "1"}}
@@ -117,3 +117,14 @@ def test_a_change_during_a_look_clears_the_item_of_the_looks_before() -> None:
         assert look(looks, ONE, None, ONE) is Finding.OPEN
     assert look(looks, ONE, None, version(2)) is Finding.OPEN
     assert look(looks, version(2), None, version(2)) is Finding.OPEN
+
+
+def test_a_difference_at_a_replica_counts_only_once_it_has_stayed() -> None:
+    looks = Looks(stays_seconds=30.0)
+    for second in range(30):
+        assert look(looks, ONE, None, ONE, at=100.0 + second) is Finding.OPEN
+    assert look(looks, version(2), ONE, version(2), at=130.0) is Finding.OPEN, "another difference begins anew"
+    assert look(looks, version(2), ONE, version(2), at=159.0) is Finding.OPEN
+    for _ in range(LOOKS_DRIFTED - 3):
+        assert look(looks, version(2), ONE, version(2), at=160.0) is Finding.OPEN, "few looks prove nothing"
+    assert look(looks, version(2), ONE, version(2), at=160.0) is Finding.DRIFTED

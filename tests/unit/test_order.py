@@ -98,7 +98,7 @@ def test_a_first_run_begins_its_segments_in_that_order() -> None:
 
 
 def test_the_proof_reads_source_and_target_in_turn_and_each_of_them_spread() -> None:
-    slices = plan_slices(64)
+    slices = plan_slices(64, ("source", "target"))
     assert [part.table for part in slices] == ["source", "target"] * 64
     for table in ("source", "target"):
         assert [part.segment for part in slices if part.table == table] == list(spread(64))

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from tasks.core.prove.digest import plan_buckets, plan_sums
-from tasks.core.prove.passes import ITEMS_AT_ONCE, LISTED_MOST, Stretch, expect, plan_stretches
+from tasks.core.prove.passes import ITEMS_AT_ONCE, LISTED_MOST, STRETCHES_MOST, Stretch, expect, plan_stretches
 
 TB = 10**12
 
@@ -53,6 +53,16 @@ def test_every_bucket_of_an_unequal_sum_is_compared_once_and_in_every_part(unequ
         of_it = [part for found, part in steps if found == one * 4 + bucket]
         (stretch,) = [found for found in stretches if found.first <= one * 4 + bucket < found.end]
         assert of_it == list(range(stretch.parts))
+
+
+@pytest.mark.parametrize("tables", [1, 3, 30])
+def test_however_many_replicas_are_compared_the_stretches_fit_the_state_and_the_keys_the_memory(tables: int) -> None:
+    buckets = plan_buckets(10**9)
+    stretches = plan_stretches(range(64), [10**9 // 64] * 64, buckets, tables=tables)
+    assert tables * len(stretches) <= STRETCHES_MOST
+    assert tables * sum(stretch.listed_most for stretch in stretches) <= LISTED_MOST
+    assert sorted(buckets_of(stretches)) == [(bucket, 0) for bucket in range(buckets)]
+    assert max((step.end - step.first) * 10**9 / buckets for one in stretches for step in one.steps()) <= ITEMS_AT_ONCE
 
 
 @pytest.mark.parametrize(

@@ -370,7 +370,7 @@ def test_keys_are_read_again_only_behind_the_stream_that_was_named(
     else:
         aws.stage.turn_stream_on(OTHER_STREAM)
     with pytest.raises(ChangesLost):
-        recheck.recheck(open_books(RUN), PLAN, ROUTE, "v", [item], deadline=time.monotonic() + 60)
+        recheck.recheck(open_books(RUN), PLAN, ROUTE, [item], recheck.Manner("v"), deadline=time.monotonic() + 60)
 
 
 # ---------------------------------------------------------------- once traffic has moved

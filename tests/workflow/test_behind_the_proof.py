@@ -127,6 +127,15 @@ def a_replica_is_removed_while_the_question_waits(running: Running) -> Ended:
     return ended(running, when_asked(running, act))
 
 
+def a_replica_loses_an_item_before_the_proof(running: Running) -> Ended:
+    running.create_source(items=20)
+
+    def act(running: Running) -> None:
+        running.aws.lose_item(running.migration.target_table, TOKYO, {"pk": {"S": "key-7"}})
+
+    return ended(running, once(running, "AddReplicas", act))
+
+
 def two_migrations_of_one_source(running: Running) -> tuple[Ended, Running, Ended]:
     """The first turns the stream on, and is at its end while the second still needs it."""
     running.create_source(items=20)
@@ -144,6 +153,7 @@ SCENARIOS: tuple[Callable[[Running], Any], ...] = (
     the_stream_is_turned_off_after_the_cut_over,
     the_target_is_made_anew_while_the_question_waits,
     a_replica_is_removed_while_the_question_waits,
+    a_replica_loses_an_item_before_the_proof,
     two_migrations_of_one_source,
 )
 ASKED = {"approval": "required"}
@@ -155,6 +165,10 @@ def ran(local_aws: LocalAwsProcess) -> Iterator[Mapping[str, Future[Any]]]:
         "the_stream_is_turned_off_while_the_question_waits": ASKED,
         "the_target_is_made_anew_while_the_question_waits": ASKED,
         "a_replica_is_removed_while_the_question_waits": {**ASKED, "replica_regions": (TOKYO,)},
+        "a_replica_loses_an_item_before_the_proof": {
+            "replica_regions": (TOKYO,),
+            "add_replicas": "after-backfill",
+        },
         # Long enough that the stream is off before the replicator goes.
         "the_stream_is_turned_off_after_the_cut_over": {"quiet_seconds": 20},
     }
@@ -203,6 +217,15 @@ def test_traffic_never_moves_to_a_table_that_is_not_the_one_that_was_proven(ran:
 def test_traffic_never_moves_to_a_table_without_a_replica_that_was_wanted(ran: Mapping[str, Future[Any]]) -> None:
     running, message = failed(ran, a_replica_is_removed_while_the_question_waits, "PreconditionFailed")
     assert f"no usable replica in {TOKYO}" in message
+    assert running.pointer() is None
+
+
+def test_traffic_never_moves_to_a_table_of_which_a_replica_has_lost_an_item(ran: Mapping[str, Future[Any]]) -> None:
+    running, message = failed(ran, a_replica_loses_an_item_before_the_proof, "DriftFound")
+    assert f"its replica in {TOKYO} differ: 1 missing, 0 extra, 0 mismatched" in message
+    assert "key-7" in message
+    target = running.items(running.migration.target_table)
+    assert len(target) == 20
     assert running.pointer() is None
 
 

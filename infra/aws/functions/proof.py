@@ -1,7 +1,7 @@
 """The functions of the states that prove the target equal to the source."""
 
 from infra.aws.functions.function import Function, Wait
-from infra.aws.functions.grants import KEEP_PROOF, LIST_MAPPINGS, READ_STREAM, SOURCE, TARGET, Grant, control
+from infra.aws.functions.grants import KEEP_PROOF, LIST_MAPPINGS, READ_STREAM, REPLICAS, SOURCE, TARGET, Grant, control
 from tasks.core import metrics
 
 PROOF = (
@@ -13,6 +13,7 @@ PROOF = (
         names=("CONTROL_TABLE", "REJECTS_BUCKET"),
         grants=(
             Grant(("dynamodb:Scan", "dynamodb:BatchGetItem"), (SOURCE, TARGET)),
+            Grant(("dynamodb:Scan", "dynamodb:BatchGetItem"), (REPLICAS,), for_replicas=True),
             KEEP_PROOF,
             control("GetItem", "PutItem", "UpdateItem"),
         ),
@@ -33,9 +34,10 @@ PROOF = (
         grants=(
             KEEP_PROOF,
             Grant(("dynamodb:BatchGetItem", "dynamodb:DescribeTable"), (SOURCE, TARGET)),
+            Grant(("dynamodb:BatchGetItem",), (REPLICAS,), for_replicas=True),
             LIST_MAPPINGS,
             READ_STREAM,
-            control("GetItem", "PutItem", "Query"),
+            control("GetItem", "PutItem", "Query", "UpdateItem"),
         ),
         metrics=(
             metrics.UNEQUAL_BUCKETS,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+OWN_PATHS = "/_tableferry/"
+"""Calls to the gateway itself: neither counted nor seen by a hook."""
 JSON_10 = "application/x-amz-json-1.0"
 JSON_11 = "application/x-amz-json-1.1"
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NoReturn, Self
@@ -120,6 +121,18 @@ class LocalAwsProcess:
     def session(self, region: str | None = None) -> LocalSession:
         """Return a boto3 session of one region whose clients use this local AWS."""
         return LocalSession(self.endpoint_url, region or self.region)
+
+    def lose_item(self, table: str, region: str, key: dict[str, Any]) -> None:
+        """Let one replica of a global table lose an item, which AWS promises never to do.
+
+        Args:
+            table: its name.
+            region: of the replica.
+            key: in typed JSON.
+        """
+        lost = json.dumps({"table": table, "region": region, "key": key}).encode()
+        call = urllib.request.Request(f"{self.endpoint_url}/_tableferry/lost-items", data=lost, method="POST")  # noqa: S310 — our own http address
+        urllib.request.urlopen(call, timeout=READY_WITHIN_SECONDS).close()  # noqa: S310 — our own http address
 
     def wait(self) -> NoReturn:
         """Wait as long as it runs.

@@ -18,15 +18,13 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from infra.local.emulator.answers import refusal
+from infra.local.emulator.answers import OWN_PATHS, refusal
 from infra.local.emulator.dynamodb_api import DynamoDBApi
 from infra.local.emulator.engines.dynamodb_calls import STREAMS, TABLES
 from infra.local.emulator.engines.kinesis_calls import KinesisCalls
 from infra.local.emulator.engines.moto_app import MotoApp
 
 MAX_BODY_BYTES = 64 << 20
-OWN_PATHS = "/_tableferry/"
-"""Calls to the gateway itself: neither counted nor seen by a hook."""
 CALLS_PATH = f"{OWN_PATHS}calls"
 KINESIS = "Kinesis_20131202"
 

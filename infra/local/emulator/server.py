@@ -138,6 +138,7 @@ class LocalAws:
             partial(add_routes, host=host, mappings=mappings),
             faults.add_routes,
             limits.add_routes,
+            replicas.add_routes,
             permissions.add_routes,
         )
         # A caller that is gone does not undo its call; nothing here takes long enough to wait for at the end.

@@ -12,7 +12,7 @@ from itertools import chain, islice
 
 from tasks.aws.books import rejects
 from tasks.aws.books.books import Books
-from tasks.aws.prove.recheck import KEYS_AT_ONCE, recheck
+from tasks.aws.prove.recheck import KEYS_AT_ONCE, Manner, recheck
 from tasks.aws.session import deployment
 from tasks.core.copy.rejection import reasons_in_words
 from tasks.core.errors import RejectsFound
@@ -25,6 +25,7 @@ OBJECTS_AT_ONCE = 50
 CALLS_SIDE_BY_SIDE = 8
 LOOKS = "rejected-items"
 """Under this id are noted the keys that were seen equal, and the objects of which every key was."""
+MANNER = Manner(LOOKS, may_follow=False, is_capped=False)
 WAITING = (
     "keys of items that the target refused are read again; one that is written all the time has to rest for a moment, "
     "to be seen equal"
@@ -69,9 +70,7 @@ def check_few_differ(books: Books, plan: Plan, route: Route, *, refused: int, de
         keys = list(new)
         for start in range(0, len(keys), KEYS_AT_ONCE):
             some = keys[start : start + KEYS_AT_ONCE]
-            drift, is_whole = recheck(
-                books, plan, route, LOOKS, [new[name][0] for name in some], deadline=deadline, may_follow=False
-            )
+            drift, is_whole = recheck(books, plan, route, [new[name][0] for name in some], MANNER, deadline=deadline)
             equal = book.read_settled("equal") if drift.total or not is_whole else equal.union(some)
             differing |= {name: new[name] for name in some if name not in equal}
             drifted += drift.total

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from tasks.aws.books.caps import CallTurns
 from tasks.aws.dynamodb import raw
 from tasks.aws.dynamodb.raw import body_of
 from tasks.aws.session import measure
@@ -20,6 +21,10 @@ KEYS_AT_ONCE = 100
 """BatchGetItem takes no more."""
 LOTS_SIDE_BY_SIDE = 4
 """Answers that are held at a time, of 16 MB at most."""
+
+
+class NoTurnError(Exception):
+    """No turn came in time, so some keys were not read. What that means is for a task to say."""
 
 
 def scan_page(table: TableRef, *, segment: int, total_segments: int, cursor: Item | None) -> bytes:
@@ -52,7 +57,12 @@ def read_items(table: TableRef, keys: Sequence[Item]) -> dict[bytes, Item]:
 
 
 def iter_items(
-    table: TableRef, keys: Sequence[Item], *, threads: ThreadPoolExecutor | None = None, consistent: bool = True
+    table: TableRef,
+    keys: Sequence[Item],
+    *,
+    threads: ThreadPoolExecutor | None = None,
+    consistent: bool = True,
+    turns: CallTurns | None = None,
 ) -> Iterator[tuple[bytes, Item]]:
     """Read items, 100 a call; yield those that exist, each with the canonical bytes of its key.
 
@@ -63,12 +73,14 @@ def iter_items(
         keys: of the items.
         threads: for calls side by side; `None` makes one after the other.
         consistent: whether every write that was answered shows. It costs twice as much.
+        turns: that each call waits for; `None` for reads that no cap holds back.
 
     Raises:
         AwsUnavailable: some keys stayed unprocessed at every try.
+        NoTurnError: a call had no turn in time.
     """
     lots = [keys[start : start + KEYS_AT_ONCE] for start in range(0, len(keys), KEYS_AT_ONCE)]
-    read = functools.partial(_read_lot, table, consistent=consistent)
+    read = functools.partial(_read_lot, table, consistent=consistent, turns=turns)
     if threads is None:
         for lot in lots:
             yield from read(lot)
@@ -78,14 +90,22 @@ def iter_items(
             yield from found
 
 
-def _read_lot(table: TableRef, keys: Sequence[Item], *, consistent: bool) -> list[tuple[bytes, Item]]:
+def _read_lot(
+    table: TableRef, keys: Sequence[Item], *, consistent: bool, turns: CallTurns | None
+) -> list[tuple[bytes, Item]]:
     client = raw.client_of(table)
     waiting = list(keys)
     read: list[tuple[bytes, Item]] = []
     for _ in tries():
         request = {"RequestItems": {table.name: {"Keys": waiting, "ConsistentRead": consistent}}, **ASKED_FOR}
+        turn = None if turns is None else turns.take(len(waiting))
+        if turns is not None and turn is None:
+            raise NoTurnError(f"{len(waiting)} keys of {table.name} had no turn to be read yet: {turns.in_words()}")
         answer = json.loads(client.call("BatchGetItem", body_of(request)))
-        measure.add(READ_UNITS, capacity_of(answer))
+        took = capacity_of(answer)
+        measure.add(READ_UNITS, took)
+        if turns is not None and turn is not None:
+            turns.settle(turn, took, len(waiting))
         read += [(canonical(table.key.key_of(item)), item) for item in answer["Responses"].get(table.name, [])]
         waiting = answer.get("UnprocessedKeys", {}).get(table.name, {}).get("Keys", [])
         if not waiting:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tasks.aws.books import rejects
 from tasks.aws.books.books import Books
-from tasks.aws.prove.recheck import recheck
+from tasks.aws.prove.recheck import Manner, recheck
 from tasks.aws.session import deployment
 from tasks.core.errors import DriftFound
 from tasks.core.model.item import Item, json_text
@@ -21,6 +21,7 @@ from tasks.core.run.plan import Plan
 OBJECTS_AT_ONCE = 50
 CALLS_SIDE_BY_SIDE = 8
 SHOWN_KEYS = 3
+MANNER = Manner(looks="rejects", may_follow=False, is_capped=False)
 
 
 def check_none_stands(books: Books, plan: Plan, route: Route, *, entered: str, deadline: float) -> str:
@@ -63,7 +64,7 @@ def check_none_stands(books: Books, plan: Plan, route: Route, *, entered: str, d
 
 
 def _are_equal(books: Books, plan: Plan, route: Route, keys: Sequence[Item], *, deadline: float) -> bool:
-    drift, is_whole = recheck(books, plan, route, "rejects", keys, deadline=deadline, may_follow=False)
+    drift, is_whole = recheck(books, plan, route, keys, MANNER, deadline=deadline)
     if drift.total:
         raise DriftFound(
             f"changes of {len(keys)} keys were refused by {plan.target.name}, or found another item there though the "

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from tasks.aws.books import hash_lists
+from tasks.aws.books.caps import CallTurns
 from tasks.aws.books.digests import Digests
 from tasks.aws.books.hash_lists import Reading
-from tasks.aws.dynamodb.table_reads import iter_items
+from tasks.aws.dynamodb.table_reads import NoTurnError, iter_items
 from tasks.aws.session import measure
 from tasks.aws.session.clients import translated_errors
 from tasks.core import metrics
 from tasks.core.errors import AwsUnavailable, OutOfOrder
 from tasks.core.model.item import Item, canonical
-from tasks.core.model.table_ref import TableRef
 from tasks.core.prove.digest import SOURCE
 from tasks.core.prove.drift import Image, differ
 from tasks.core.prove.hash_list import Comparing, iter_differing_keys, iter_rows, pass_over
@@ -36,16 +36,15 @@ class Comparison:
     Args:
         book: of the verification.
         plan: of the run.
-        source: the source.
-        other: the table that is compared with it.
+        turns: of the call, for the reads of the source and for those of the other table.
         begun: the slice as the call was given it.
     """
 
-    def __init__(self, book: Digests, plan: Plan, *, source: TableRef, other: TableRef, begun: VerifySlice) -> None:
+    def __init__(self, book: Digests, plan: Plan, turns: Sequence[CallTurns], begun: VerifySlice) -> None:
         if begun.stretch is None or begun.lists is None:
             raise OutOfOrder("a slice without a stretch and its lists is to be read, not compared")
         self._book, self._plan = book, plan
-        self._source, self._other = source, other
+        self._of_reads = tuple(zip((SOURCE, begun.table), turns, strict=True))
         self._begun = self._reached = begun
         self._of_source = hash_lists.read_choice(begun.lists, SOURCE)
         self._of_other = hash_lists.read_choice(begun.lists, begun.table)
@@ -55,13 +54,18 @@ class Comparison:
         self._unequal: list[Item] = []
 
     def go_on(self, is_spent: Callable[[], bool]) -> VerifySlice:
-        """Compare step by step until the end, or until the call's time is used up; keep what was found."""
+        """Compare step by step until the end, or until the call's time is used up; keep what was found.
+
+        Raises:
+            AwsUnavailable: nothing could be looked at.
+            NoTurnError: the same, since no turn came.
+        """
         with ThreadPoolExecutor(CALLS_SIDE_BY_SIDE) as threads:
             while self._reached.state != "done":
                 try:
                     with translated_errors("verify_segment"):
                         self._take_step(threads, is_spent)
-                except AwsUnavailable:
+                except (AwsUnavailable, NoTurnError):
                     if self._reached == self._begun:
                         raise
                     break  # what was looked at before it is counted: the next call begins here
@@ -120,15 +124,15 @@ class Comparison:
                 yield some
 
     def _unequal_of(self, threads: ThreadPoolExecutor, keys: Sequence[Item]) -> list[Item]:
-        shape = self._plan.shape
-        source = {
-            name: Image.of(item, SOURCE, shape)
-            for name, item in iter_items(self._source, keys, threads=threads, consistent=False)
-        }
-        other = {
-            name: Image.of(item, self._begun.table)
-            for name, item in iter_items(self._other, keys, threads=threads, consistent=False)
-        }
+        source, other = (
+            {
+                name: Image.of(item, part, self._plan.shape)
+                for name, item in iter_items(
+                    self._plan.proven[part], keys, threads=threads, consistent=False, turns=turns
+                )
+            }
+            for part, turns in self._of_reads
+        )
         return [
             key
             for name, key in ((canonical(key), key) for key in keys)

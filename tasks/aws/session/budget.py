@@ -49,6 +49,11 @@ def deadline_of(context: LambdaContext) -> float:
     return time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
 
 
+def clock_until(deadline: float) -> Callable[[], float]:
+    """Return what says when a deadline of `time.monotonic` is, by `time.time`."""
+    return lambda: time.time() + deadline - time.monotonic()
+
+
 def deadline_at(context: LambdaContext, *, share: float) -> float:
     """Return when so much of the call's remaining time is over, by `time.monotonic`."""
     return time.monotonic() + context.get_remaining_time_in_millis() / 1000 * share

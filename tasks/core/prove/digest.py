@@ -28,6 +28,11 @@ TARGET = "target"
 _BUCKET = struct.Struct(">16sI")
 
 
+def replica_in(region: str) -> str:
+    """Return the part that the target's replica in a Region has in the proof."""
+    return f"{TARGET}@{region}"
+
+
 def plan_buckets(item_count: int) -> int:
     """Return how many buckets the hashes of a table of this size are kept in: a power of two, some 10⁶ items each.
 

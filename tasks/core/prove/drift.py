@@ -112,23 +112,31 @@ LOOKS_DRIFTED = 6
 """So many looks in a row saw the same difference. One look may be misled: an item that is deleted and put again all
 the time may be absent before and after it, and at the target in between; and a write shows in the stream a moment
 after it was answered."""
+DRIFTED_AT_A_REPLICA_SECONDS = 30.0
+"""So long the same difference has to be seen at a replica. DynamoDB brings it what the target takes, in about a second,
+and says no moment by which: only what stays different is."""
 
 
 @dataclass(slots=True)
 class Looks:
     """What all looks at one key have shown so far."""
 
+    stays_seconds: float = 0.0
+    """How long a difference has to be seen, besides so many looks."""
     changed: int = 0
     differed: int = 0
     shown: tuple[bytes | None, bytes | None] = (None, None)
+    since: float = 0.0
+    """When what is shown was seen first."""
 
-    def look(self, before: Image | None, target: Image | None, after: Image | None) -> Finding:
+    def look(self, before: Image | None, target: Image | None, after: Image | None, *, at: float) -> Finding:
         """Take one look into account.
 
         Args:
             before: the source's item.
-            target: the target's, once the replicator had passed the moment of `before`.
+            target: the target's, once the replicator had passed the moment of `before`; or its replica's.
             after: the source's again.
+            at: seconds, by any clock.
         """
         if _stored(before) != _stored(after):
             self.changed += 1
@@ -137,11 +145,14 @@ class Looks:
         if differ(after, target) is None:
             return Finding.EQUAL
         shown = (_stored(after), _stored(target))
-        self.differed = self.differed + 1 if shown == self.shown else 1
+        if shown != self.shown or not self.differed:
+            self.differed, self.since = 0, at
+        self.differed += 1
         self.shown = shown
-        return Finding.DRIFTED if self.differed >= LOOKS_DRIFTED else Finding.OPEN
+        has_stayed = self.differed >= LOOKS_DRIFTED and at - self.since >= self.stays_seconds
+        return Finding.DRIFTED if has_stayed else Finding.OPEN
 
-    def look_closer(self, before: Image | None, target: Image | None, after: Image | None) -> Finding:
+    def look_closer(self, before: Image | None, target: Image | None, after: Image | None, *, at: float) -> Finding:
         """Take one look at a key into account of which the target may have refused a change.
 
         That each change brings the whole item proves nothing of it. But a target that has what the source had before or
@@ -149,7 +160,7 @@ class Looks:
         """
         if differ(before, target) is None or differ(after, target) is None:
             return Finding.EQUAL
-        finding = self.look(before, target, after)
+        finding = self.look(before, target, after, at=at)
         return Finding.OPEN if finding is Finding.FOLLOWED else finding
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from tasks.core.model.capacity import READ_UNIT_BYTES, READ_UNIT_SHARE
-from tasks.core.prove.digest import plan_sums
+from tasks.core.prove.digest import SUMS_MOST, plan_sums
 
 ITEMS_AT_ONCE: Final = 1 << 21
 """Items of each table that one step compares: their hashes take some 400 MB."""
@@ -23,6 +23,9 @@ LIST_BYTES_MOST: Final = 256 * 1024 * 1024
 """Hashes and keys that a call holds before it puts them into a list."""
 HASHES_BYTES: Final = 32
 """Of a key and its item, in a list."""
+STRETCHES_MOST: Final = 4 * SUMS_MOST
+"""Of all tables that are compared with the source. They travel in the execution's state, some 350 bytes each of the
+262,144 that it has."""
 READS_OF_A_LOOK: Final = 2
 """One of each side."""
 
@@ -64,17 +67,19 @@ class Stretch(BaseModel):
 
 
 def plan_stretches(
-    unequal: Sequence[int], counts: Sequence[int], buckets: int, *, at_once: int = ITEMS_AT_ONCE
+    unequal: Sequence[int], counts: Sequence[int], buckets: int, *, at_once: int = ITEMS_AT_ONCE, tables: int = 1
 ) -> tuple[Stretch, ...]:
     """Return the stretches in which unequal sums are compared, at most one for each sum.
 
-    Sums of few items are compared together, with the equal ones between them: a small table is one stretch.
+    Sums of few items are compared together, with the equal ones between them: a small table is one stretch. Where many
+    tables are compared with the source, neighbouring stretches are one.
 
     Args:
         unequal: the sums that differ, ascending.
         counts: by sum, the items of the larger side.
         buckets: that the hashes are kept in.
         at_once: items of each side that fit the memory.
+        tables: that are compared with the source, and share how many stretches there may be and keys they may list.
     """
     of_a_sum = buckets // plan_sums(buckets)
     stretches: list[Stretch] = []
@@ -95,8 +100,24 @@ def plan_stretches(
             )
         )
         begun = None
-    listed_most = LISTED_MOST // max(1, len(stretches))
+    stretches = _joined(stretches, max(1, STRETCHES_MOST // tables))
+    listed_most = max(1, LISTED_MOST // tables // max(1, len(stretches)))
     return tuple(stretch.model_copy(update={"listed_most": listed_most}) for stretch in stretches)
+
+
+def _joined(stretches: Sequence[Stretch], most: int) -> list[Stretch]:
+    """Return neighbours as one, the equal buckets between them too, so that there are no more than so many."""
+    each = max(1, -(-len(stretches) // most))
+    lots = [stretches[start : start + each] for start in range(0, len(stretches), each)]
+    return [
+        Stretch(
+            first=lot[0].first,
+            end=lot[-1].end,
+            at_once=min(one.at_once for one in lot),
+            parts=max(one.parts for one in lot),
+        )
+        for lot in lots
+    ]
 
 
 class Course(BaseModel):

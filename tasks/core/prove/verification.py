@@ -1,20 +1,17 @@
 """The course of a verification: which slices are read, for what, and how far each has come."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from tasks.core.model.item import Cursor
 from tasks.core.model.order import spread
-from tasks.core.prove.digest import SOURCE, TARGET, item_hash
+from tasks.core.prove.digest import item_hash
 from tasks.core.prove.passes import Step, Stretch
 
 BEGUN = "begun"
 DONE = "done"
-
-TABLES = (SOURCE, TARGET)
-"""That a verification reads: the source, and each table that is compared with it."""
 
 
 class Kept(BaseModel):
@@ -42,7 +39,8 @@ class VerifySlice(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     table: str
-    """The part that the table has in the proof: `source`, `target`. A stretch is compared between it and the source."""
+    """The part that the table has in the proof: `source`, `target`, or `target@` and a replica's Region. A stretch is
+    compared between it and the source."""
     segment: int
     """0-based; a stretch's own number."""
     state: Literal["reading", "done"] = "reading"
@@ -121,6 +119,8 @@ class Verification(BaseModel):
     slices: tuple[VerifySlice, ...] = ()
     source_items: int = 0
     target_items: int = 0
+    replica_items: dict[str, int] = {}
+    """By Region."""
     round: int = 0
     """How often stretches were compared before that had more unequal keys than are listed in one round."""
     rechecked: int = 0
@@ -130,8 +130,15 @@ class Verification(BaseModel):
 
     @property
     def id_of_round(self) -> str:
-        """Under which the settled keys of a round are noted: those of one round fit a function's memory."""
+        """Under which the settled stretches of a round are noted."""
         return f"{self.id}#{self.round}" if self.round else self.id
+
+    def id_of_looks(self, part: str) -> str:
+        """Return the id under which the settled keys of one table in a round are noted.
+
+        Those of one table and round fit a function's memory; and a key that is equal in one Region is not in another.
+        """
+        return f"{self.id_of_round}#{part}"
 
     def settled(self, found: Mapping[str, int], cut: Collection[str]) -> Self:
         """Return the verdict, or the stretches that are to be compared once more: there was more than they listed.
@@ -152,9 +159,14 @@ class Verification(BaseModel):
         return self.model_copy(update={**found, "verdict": "suspect", "slices": again, "round": self.round + 1})
 
 
-def plan_slices(verify_segments: int, tables: tuple[str, ...] = TABLES) -> tuple[VerifySlice, ...]:
-    """Return the slices of one pass over the tables, each in turn so that the same segments are read together."""
-    return tuple(VerifySlice(table=table, segment=segment) for segment in spread(verify_segments) for table in tables)
+def plan_slices(verify_segments: int, parts: Sequence[str]) -> tuple[VerifySlice, ...]:
+    """Return the slices of one pass over the tables, each in turn so that the same segments are read together.
+
+    Args:
+        verify_segments: that each table is read in.
+        parts: of the tables in the proof.
+    """
+    return tuple(VerifySlice(table=part, segment=segment) for segment in spread(verify_segments) for part in parts)
 
 
 def slices_of(table: str, verify_segments: int) -> tuple[VerifySlice, ...]:

@@ -16,6 +16,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tasks.core.prove.digest import SOURCE
+
 HORIZON_SECONDS: Final = 7.0
 """How long before it begins a turn may be bought."""
 LOOK_SECONDS: Final = 4.0
@@ -39,6 +41,11 @@ class Side(StrEnum):
     SOURCE_READS = "source-reads"
     TARGET_READS = "target-reads"
     TARGET_WRITES = "target-writes"
+
+
+def reads_of(part: str) -> Side:
+    """Return under which cap a table is read, by its part in the proof. The target and its replicas share one."""
+    return Side.SOURCE_READS if part == SOURCE else Side.TARGET_READS
 
 
 Units = float

@@ -1,6 +1,6 @@
 """The resolved plan: what Preflight found, checked and decided. It is the input of every later state."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ from tasks.core.model.item import LEGACY_REPLICATION_PREFIX
 from tasks.core.model.shape import Shape, as_it_is
 from tasks.core.model.table_facts import TableFacts
 from tasks.core.model.table_ref import TableRef
-from tasks.core.prove.digest import plan_buckets
+from tasks.core.prove.digest import SOURCE, TARGET, plan_buckets, replica_in
 from tasks.core.replicate.route import IN_USE
 from tasks.core.run.caps import Caps
 from tasks.core.run.estimate import estimate
@@ -65,6 +65,19 @@ class Plan(Knobs):
     def regions_after_backfill(self) -> tuple[str, ...]:
         """The Regions that get their replica behind the backfill, and before the proof."""
         return self.replica_regions if self.add_replicas == "after-backfill" else ()
+
+    @property
+    def replicas(self) -> Mapping[str, TableRef]:
+        """The target's replicas that are wanted, by Region. Each has an id of its own, which nobody asks for."""
+        return {
+            region: self.target.model_copy(update={"region": region, "id": None}) for region in self.replica_regions
+        }
+
+    @property
+    def proven(self) -> Mapping[str, TableRef]:
+        """The tables of the proof by the part that each has in it: the source, and those that are compared with it."""
+        replicas = {replica_in(region): table for region, table in self.replicas.items()}
+        return {SOURCE: self.source, TARGET: self.target, **replicas}
 
     @property
     def shape(self) -> Shape:

@@ -21,9 +21,10 @@ from typing import Final, Protocol
 from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
+from infra.local.emulator.answers import OWN_PATHS
 from infra.local.emulator.faults.actions import Struck, act_after, act_before
 from infra.local.emulator.faults.rule import KILLS, Installed, Rule
-from infra.local.emulator.gateway import OWN_PATHS, operation_of
+from infra.local.emulator.gateway import operation_of
 
 FAULTS_PATH: Final = f"{OWN_PATHS}faults"
 RESTART_PATH: Final = f"{OWN_PATHS}restart"

@@ -27,13 +27,13 @@ from typing import Any, Final
 from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
-from infra.local.emulator.answers import refusal
+from infra.local.emulator.answers import OWN_PATHS, refusal
 from infra.local.emulator.bodies import body_of, replace_body
 from infra.local.emulator.engines.kinesis_calls import record_bytes
 from infra.local.emulator.faults.actions import merged
 from infra.local.emulator.faults.refusals import refused
 from infra.local.emulator.faults.torn_batch import Call, TornBatch, leave_out
-from infra.local.emulator.gateway import OWN_PATHS, operation_of
+from infra.local.emulator.gateway import operation_of
 from infra.local.emulator.limits.limit import Bucket, Limit
 from infra.local.emulator.limits.sizes import item_bytes, read_units, value_bytes, write_units
 

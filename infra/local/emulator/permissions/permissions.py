@@ -14,7 +14,8 @@ from typing import Final
 
 from aiohttp import web
 
-from infra.local.emulator.gateway import OWN_PATHS, scope_of
+from infra.local.emulator.answers import OWN_PATHS
+from infra.local.emulator.gateway import scope_of
 from infra.local.emulator.lambdas.lambda_function import LambdaFunction
 from infra.local.emulator.permissions.callers import Caller, Callers
 from infra.local.emulator.permissions.calls import call_of

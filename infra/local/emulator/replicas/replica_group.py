@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from infra.local.emulator.engines.dynamodb_calls import STREAMS, TABLES, DynamoDBCalls, EngineRefused
-from infra.local.emulator.replicas.replica_merge import Change, Image, Merge
+from infra.local.emulator.replicas.replica_merge import Change, Image, Merge, key_text
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +110,13 @@ class ReplicaGroup:
         self._written.set()
         if self._follower is None:
             self._follower = asyncio.create_task(self._follow(), name=f"replicas of {self.table}")
+
+    async def lose(self, region: str, keys: Image) -> None:
+        """Take an item from one region alone."""
+        async with self._turn:
+            self._merge.lose(region, keys)
+            await self._write(region, self._merge.take_writes(region))
+            self.wrote(region, time.monotonic())
 
     async def unfollow(self, region: str) -> None:
         """Replicate a region no more; it stays a member until `leave`."""
@@ -255,7 +262,7 @@ class ReplicaGroup:
 
 def _change(record: dict[str, Any], stamp: float) -> Change:
     keys: Image = record["Keys"]
-    return Change(json.dumps(keys, sort_keys=True), keys, record.get("OldImage"), record.get("NewImage"), stamp)
+    return Change(key_text(keys), keys, record.get("OldImage"), record.get("NewImage"), stamp)
 
 
 def _batches(requests: list[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:

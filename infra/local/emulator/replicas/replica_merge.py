@@ -10,6 +10,7 @@ tells no exact time, so a change's stamp is a lower bound of when it was written
 reading, either may win.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -35,6 +36,11 @@ class Change:
     old: Image | None
     new: Image | None
     stamp: float
+
+
+def key_text(keys: Image) -> str:
+    """Return the text that stands for a key."""
+    return json.dumps(keys, sort_keys=True)
 
 
 class Merge:
@@ -76,6 +82,11 @@ class Merge:
             self._writes[region][change.key] = change
         else:
             self._writes[region].pop(change.key, None)
+
+    def lose(self, region: str, keys: Image) -> None:
+        """Take an item from one region alone, as if its replica had lost it: no other is told, by an echo neither."""
+        key = key_text(keys)
+        self._writes[region][key] = Change(key, keys, old=None, new=None, stamp=0.0)
 
     def take_writes(self, region: str) -> list[Change]:
         """Return what to write into a region now, one change per key; from here on their echoes are awaited."""

@@ -10,11 +10,11 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
-from infra.local.emulator.answers import given, refusal
+from infra.local.emulator.answers import OWN_PATHS, given, refusal
 from infra.local.emulator.engines.dynamodb_calls import TABLES, DynamoDBCalls, EngineRefused
 from infra.local.emulator.replicas.replica_group import Member, ReplicaGroup, Status
 from infra.local.emulator.replicas.replica_rules import INVALID, Refused, check_source, replica_action, shape, tables_of
@@ -22,6 +22,7 @@ from infra.local.emulator.replicas.replica_rules import INVALID, Refused, check_
 log = logging.getLogger(__name__)
 
 VERSION = "2019.11.21"
+LOST_ITEMS_PATH: Final = f"{OWN_PATHS}lost-items"
 SOURCE_HELD_SECONDS = 24 * 3600.0
 
 
@@ -86,6 +87,18 @@ class Replicas:
         """Return the other regions of the global table that a table of a region belongs to."""
         group = self._group(table, region)
         return tuple(other for other in group.members if other != region) if group else ()
+
+    def add_routes(self, app: web.Application) -> None:
+        """Add `POST /_tableferry/lost-items`: a replica loses an item, which AWS promises never to let happen."""
+        app.router.add_post(LOST_ITEMS_PATH, self._lose)
+
+    async def _lose(self, request: web.Request) -> web.Response:
+        lost = await request.json()
+        group = self._group(lost["table"], lost["region"])
+        if group is None:
+            raise web.HTTPNotFound(text=f"{lost['table']} has no replica in {lost['region']}")
+        await group.lose(lost["region"], lost["key"])
+        return web.json_response({})
 
     async def answer(self, operation: str, region: str, body: bytes) -> web.Response:
         """Answer one of `operations`."""
