@@ -112,6 +112,10 @@ def test_every_watermark_is_found_again_whichever_shelf_it_stands_on(monkeypatch
         books.watermarks.put(mark)
     assert books.watermarks.read_all() == marks
     assert {shard: books.watermarks.read(shard) for shard in marks} == marks
+    some = ["shardId-3", "shardId-41", "shardId-of-nothing"]
+    assert {shard: mark for shard, mark in books.watermarks.read_of(some).items() if shard in some} == {
+        shard: marks[shard] for shard in some[:2]
+    }
     assert {shelf_of(shard) for shard in marks} == set(SHELVES)
     books.watermarks.forget()
     assert books.watermarks.read_all() == {}

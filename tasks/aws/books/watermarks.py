@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from tasks.aws.books.control import SHELVES, Absent, ControlTable, Document, NotAhead
 from tasks.core.errors import AwsUnavailable
@@ -40,7 +40,14 @@ class Watermarks:
 
     def read_all(self) -> dict[str, Watermark]:
         """Return all watermarks by shard, in the order of the shards."""
-        found = {shard: document for _, shard, document in self._iter_entered()}
+        return self._read(SHELVES)
+
+    def read_of(self, shards: Iterable[str]) -> dict[str, Watermark]:
+        """Return the watermarks of some shards, and perhaps of others: a wait that asks often reads few shelves."""
+        return self._read("".join(sorted({shelf_of(shard) for shard in shards})))
+
+    def _read(self, shelves: str) -> dict[str, Watermark]:
+        found = {shard: document for _, shard, document in self._iter_entered(shelves)}
         return {shard: Watermark(shard=shard, **found[shard]) for shard in sorted(found)}
 
     def read(self, shard: str) -> Watermark | None:
@@ -52,8 +59,8 @@ class Watermarks:
         """Drop all watermarks, before a new mapping begins: they would pass for what it has applied."""
         self._table.delete_all([(pk, shard) for pk, shard, _ in self._iter_entered()])
 
-    def _iter_entered(self) -> Iterator[tuple[str, str, Document]]:
-        for shelf in SHELVES:
+    def _iter_entered(self, shelves: str = SHELVES) -> Iterator[tuple[str, str, Document]]:
+        for shelf in shelves:
             pk = f"{self._book}#{shelf}"
             for shard, document in self._table.iter_all(pk):
                 yield pk, shard, document

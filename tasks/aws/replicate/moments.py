@@ -56,7 +56,7 @@ def read_passing(
         behind = shards_behind(known, watermarks)
         unapplied = tips.look_for_oldest(route.stream_arn, watermarks, only=behind, deadline=deadline)
     look()
-    passing = Passing(shards=len(known), behind=len(shards_behind(known, books.watermarks.read_all())))
+    passing = Passing(shards=len(known), behind=len(shards_behind(known, books.watermarks.read_of(known))))
     return passing, unapplied
 
 
@@ -84,7 +84,8 @@ def await_passed(books: Books, route: Route, *, look: Look, deadline: float, tak
     """
     moment = (taken or take(books, route, deadline=deadline)).tips
     look()
-    while shards_behind(moment, books.watermarks.read_all()):
+    behind = list(moment)
+    while behind := shards_behind({shard: moment[shard] for shard in behind}, books.watermarks.read_of(behind)):
         if time.monotonic() + POLL_SECONDS > deadline:
             return False
         time.sleep(POLL_SECONDS)
@@ -98,5 +99,5 @@ def is_in_force(books: Books, record: RuleRecord, open_shards: Sequence[str]) ->
         now=time.time(),
         timeout_seconds=deployment.replicator_timeout_seconds(),
         open_shards=open_shards,
-        watermarks=books.watermarks.read_all(),
+        watermarks=books.watermarks.read_of(open_shards),
     )
