@@ -13,7 +13,7 @@ GUARDS_OF_CALLS = (
         by=LeaveOut("'KMSThrottlingException'"),
     ),
     Guard(without="a run's name meets another book", at="control.pk_of_run", by=LeaveOut("'run'")),
-    Guard(without="half of a surrogate pair is no text", at="raw.body_of", by=Omit("errors")),
+    Guard(without="half of a surrogate pair is no text", at="item.json_bytes", by=Omit("errors")),
     Guard(without="a moment's tips in one entry", at="watermarks.TIPS_A_PIECE", by=Put("10**9")),
     Guard(without="AWS's sentence is repeated of a call with items", at="clients._told", by=Always("ABOUT_NO_ITEM")),
     Guard(

@@ -92,6 +92,10 @@ def test_the_order_of_sets_and_attributes_is_not_called_drift(one: Item, other: 
         ({"a": {"M": {"b": {"S": "c"}}}}, {"a": {"M": {"b": {"S": "C"}}}}),
         ({"a": {"S": "1.0"}}, {"a": {"S": "1"}}),
         ({"a": {"S": "A"}}, {"A": {"S": "A"}}),
+        ({"a": {"S": "\ud83d"}}, {"a": {"S": "\\ud83d"}}),
+        ({"a": {"S": "\ud83d"}}, {"a": {"S": "\ud83e"}}),
+        ({"a": {"S": "\ud83d"}, "b": {"S": "é"}}, {"a": {"S": "\ud83d"}, "b": {"S": "e"}}),
+        ({"\ud83d": {"S": "a"}}, {"\\ud83d": {"S": "a"}}),
     ],
 )
 def test_a_damaged_type_is_never_called_equal(one: Item, other: Item) -> None:

@@ -6,13 +6,12 @@ it is parsed.
 """
 
 import functools
-import json
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tasks.aws.session import clients
-from tasks.core.model.item import HALF_PAIRS_AS_ESCAPES
+from tasks.core.model.item import json_bytes
 from tasks.core.model.table_ref import TableAddress
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ def body_of(request: Mapping[str, Any]) -> bytes:
     Text stays UTF-8. Escaped it would grow threefold, and a batch of changes that came in an event of 6 MB would be
     beyond the 16 MB that a call may have.
     """
-    return json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode(errors=HALF_PAIRS_AS_ESCAPES)
+    return json_bytes(request)
 
 
 def client_of(table: TableAddress) -> RawDynamoDB:

@@ -313,8 +313,13 @@ def insert_statement(table: str, item: Item) -> Statement | None:
 
     Only top-level names stand in the statement; a quote in one is doubled. All values are parameters.
     """
-    names = ", ".join(f"'{name.replace(chr(39), chr(39) * 2)}': ?" for name in item)
-    statement = f'INSERT INTO "{table}" VALUE {{{names}}}'
-    if len(statement) > STATEMENT_CHARACTERS:
-        return None
-    return {"Statement": statement, "Parameters": list(item.values())}
+    statement = _statement(table, tuple(item))
+    return None if statement is None else {"Statement": statement, "Parameters": list(item.values())}
+
+
+@functools.lru_cache(maxsize=64)
+def _statement(table: str, names: tuple[str, ...]) -> str | None:
+    """Return the text for all items of the same names, of which most tables have few."""
+    values = ", ".join(f"'{name.replace(chr(39), chr(39) * 2)}': ?" for name in names)
+    statement = f'INSERT INTO "{table}" VALUE {{{values}}}'
+    return statement if len(statement) <= STATEMENT_CHARACTERS else None

@@ -15,7 +15,6 @@ import hashlib
 import json
 import re
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -25,12 +24,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tasks.core.errors import PageUnreadable
 from tasks.core.model.capacity import capacity_of
 from tasks.core.model.item import Item
+from tasks.core.model.packing import pack, unpack
 
 MAGIC = b"TFP1"
 KINESIS_RECORD_BYTES = 1024 * 1024
 """The most that data and partition key of one record may have together."""
 PARTITION_KEY_BYTES = 64
-COMPRESSION_LEVEL = 1
 HEADER_BYTES = 512
 """Kept free for a part's header."""
 ITEMS_A_PART = 2000
@@ -166,8 +165,8 @@ def decode_items(record: bytes) -> list[Item]:
     """
     header, body = _take_header(record)
     try:
-        items: list[Item] = json.loads(zlib.decompress(body))
-    except (zlib.error, ValueError) as error:
+        items: list[Item] = json.loads(unpack(body))
+    except ValueError as error:
         raise PageUnreadable(f"{_name(header)}: its items cannot be read back ({error})") from None
     if len(items) != header.count:
         raise PageUnreadable(f"{_name(header)}: holds {len(items)} items, its header says {header.count}")
@@ -205,7 +204,7 @@ def _name(header: PageHeader) -> str:
 
 def _split(items: bytes, count: int, room: int) -> Iterator[tuple[int, bytes]]:
     """Yield (count, compressed array) for the whole page, or for halves of halves until each fits."""
-    whole = zlib.compress(items, COMPRESSION_LEVEL)
+    whole = pack(items)
     if count <= ITEMS_A_PART and len(whole) <= room - HEADER_BYTES:
         yield count, whole
         return
@@ -215,7 +214,7 @@ def _split(items: bytes, count: int, room: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _halve(pieces: list[bytes], room: int) -> Iterator[tuple[int, bytes]]:
-    compressed = zlib.compress(b"[" + b",".join(pieces) + b"]", COMPRESSION_LEVEL)
+    compressed = pack(b"[" + b",".join(pieces) + b"]")
     if len(compressed) <= room - HEADER_BYTES:
         yield len(pieces), compressed
         return

@@ -12,12 +12,12 @@ for each bucket by itself.
 import itertools
 import json
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tasks.core.errors import PreconditionFailed
-from tasks.core.model.item import Item
+from tasks.core.model.item import Item, json_bytes
+from tasks.core.model.packing import pack, unpack_first
 from tasks.core.prove.digest import bucket_of
 from tasks.core.prove.passes import Step
 
@@ -25,7 +25,6 @@ FORM = b"TFH1"
 _HEAD = struct.Struct(">4sI")
 _ENTRY = struct.Struct(">QQ")
 _PAIR = struct.Struct("16s16s")
-PACKING_LEVEL = 1
 ROW_BYTES = _PAIR.size
 
 
@@ -46,8 +45,7 @@ class Writing:
     def add(self, key_hash: bytes, item_hash: bytes, key: Item) -> None:
         """Add an item, given its key hash, its own, and its key."""
         bucket = bucket_of(key_hash, self._buckets)
-        # In ASCII: half of a surrogate pair goes as an escape, and comes back.
-        text = json.dumps(key, separators=(",", ":")).encode() + b"\n"
+        text = json_bytes(key) + b"\n"
         self._hashes.setdefault(bucket, bytearray()).extend(key_hash + item_hash)
         self._keys.setdefault(bucket, bytearray()).extend(text)
         self.bytes += ROW_BYTES + len(text)
@@ -56,7 +54,7 @@ class Writing:
         """Return the list as it is kept, and begin a new one; empty if there is nothing in it."""
         if not self.bytes:
             return b""
-        packed = {bucket: zlib.compress(self._keys.pop(bucket), PACKING_LEVEL) for bucket in sorted(self._keys)}
+        packed = {bucket: pack(self._keys.pop(bucket)) for bucket in sorted(self._keys)}
         index = bytearray()
         behind_index = _HEAD.size + (self._buckets + 1) * _ENTRY.size
         at_hashes = behind_index
@@ -117,13 +115,9 @@ def iter_keys(packed: bytes) -> Iterator[bytes]:
     """
     try:
         while packed:
-            unpacking = zlib.decompressobj()
-            text = unpacking.decompress(packed)
-            if not unpacking.eof:
-                raise PreconditionFailed("keys of a list of hashes in the bucket end too early; resume")
+            text, packed = unpack_first(packed)
             yield from text.splitlines()
-            packed = unpacking.unused_data
-    except zlib.error as error:
+    except ValueError as error:
         raise PreconditionFailed(f"keys of a list of hashes in the bucket are damaged ({error}); resume") from error
 
 
