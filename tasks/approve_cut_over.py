@@ -41,6 +41,7 @@ def handler(request: ApproveCutOverRequest, _: LambdaContext) -> None:
             "target": plan.target.name,
             "source_items": request.verify.source_items,
             "target_items": request.verify.target_items,
+            "replica_items": request.verify.replica_items,
             "rechecked": request.verify.rechecked,
             "followed": request.verify.followed,
             "to_move": "; ".join(plan.to_move) or "nothing that is known",

@@ -10,7 +10,6 @@ proven, purged and drained before, it looks once more: a person may have been as
 next morning. Run again it finds the cut-over noted and does nothing; a crash before the note repeats the event.
 """
 
-import functools
 import time
 from typing import Literal
 
@@ -20,7 +19,7 @@ from pydantic import AwareDatetime
 from tasks.aws.books.books import Books, open_books
 from tasks.aws.dynamodb import tables
 from tasks.aws.prove import rejected_changes
-from tasks.aws.replicate import lag, moments, route, streams
+from tasks.aws.replicate import lag, moments, replicas, route, streams
 from tasks.aws.run import pointer
 from tasks.aws.session.budget import deadline_of
 from tasks.aws.session.handler import RouteRequest, task
@@ -39,6 +38,8 @@ class CutOverRequest(RouteRequest):
     """When the proof began."""
     entered: str
     """When the state was entered."""
+    replica_ids: dict[str, str]
+    """TableIds of the replicas that the proof has read, by Region."""
 
 
 @task(CutOverRequest)
@@ -73,7 +74,11 @@ def _was_flipped(books: Books, plan: Plan) -> bool:
 
 def _check_all(books: Books, request: CutOverRequest, *, deadline: float) -> None:
     plan, named = request.plan, request.route
-    look = functools.partial(route.check, books, plan, named)
+
+    def look() -> None:
+        route.check(books, plan, named)
+        replicas.check_ids(plan, request.replica_ids)
+
     look()  # first: what is gone must be neither waited for nor asked for anything
     if being_made := _indexes_being_made(plan):
         raise CutOverPending(f"{plan.target.name} is still being given its index {', '.join(being_made)}")

@@ -9,6 +9,8 @@ the comparison takes one, so nothing is counted twice.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -23,11 +25,11 @@ from tasks.aws.session.budget import Budget
 from tasks.aws.session.clients import translated_errors
 from tasks.aws.session.handler import Request, task
 from tasks.core import metrics
-from tasks.core.errors import AwsUnavailable, TurnPending
+from tasks.core.errors import AwsRefused, AwsUnavailable, PreconditionFailed, TurnPending
 from tasks.core.model.capacity import capacity_of
 from tasks.core.model.item import Item
 from tasks.core.model.table_ref import TableRef
-from tasks.core.prove.digest import SOURCE, Digest, comparable, item_hash, key_hash, plan_sums
+from tasks.core.prove.digest import SOURCE, TARGET, Digest, comparable, item_hash, key_hash, plan_sums
 from tasks.core.prove.hash_list import Writing
 from tasks.core.prove.passes import LIST_BYTES_MOST
 from tasks.core.prove.verification import Kept, VerifySlice
@@ -57,14 +59,31 @@ def handler(request: VerifySegmentRequest, context: LambdaContext) -> VerifySlic
     plan, begun = request.plan, request.slice
     book = open_books(plan.run).digests(request.verification)
     budget = Budget(context)
-    if request.stage == "digests":
-        return _read(book, plan, begun, budget)
+    with _named_replica(plan, begun.table):
+        return _read(book, plan, begun, budget) if request.stage == "digests" else _compare(book, plan, begun, budget)
+
+
+def _compare(book: Digests, plan: Plan, begun: VerifySlice, budget: Budget) -> VerifySlice:
     books, until = open_books(plan.run), budget.turn_until(is_first=True)
-    turns = [books.turns(plan.caps, reads_of(part), guess=UNITS_A_LOOK, until=until) for part in (SOURCE, begun.table)]
+    turns = [books.turns(plan.caps, reads_of(role), guess=UNITS_A_LOOK, until=until) for role in (SOURCE, begun.table)]
     try:
         return Comparison(book, plan, turns, begun).go_on(budget.is_spent)
     except NoTurnError as error:
         raise TurnPending(str(error)) from None
+
+
+@contextmanager
+def _named_replica(plan: Plan, role: str) -> Iterator[None]:
+    """Say of a replica that AWS refuses to read what to do about that: its own words fit any table."""
+    try:
+        yield
+    except AwsRefused as refused:
+        if role in {SOURCE, TARGET}:
+            raise
+        raise PreconditionFailed(
+            f"the replica of {plan.target.name} in {plan.proven[role].region} cannot be read ({refused}). Mend that "
+            "and redrive. If it was removed, resume: `python -m workflow resume` adds it anew, and proves all tables"
+        ) from None
 
 
 def _read(book: Digests, plan: Plan, begun: VerifySlice, budget: Budget) -> VerifySlice:

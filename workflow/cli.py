@@ -155,7 +155,8 @@ def approve(
     if proof is not None:
         typer.echo(
             f"proven {proof.verdict}: {proof.source_items} items at the source, {proof.target_items} at the target, "
-            f"{proof.rechecked} keys read again, {proof.followed} that change too fast to be compared"
+            + "".join(f"{items} in {region}, " for region, items in proof.replica_items.items())
+            + f"{proof.rechecked} keys read again, {proof.followed} that change too fast to be compared"
         )
 
 

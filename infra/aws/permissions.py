@@ -36,6 +36,8 @@ _OF_ITEMS = frozenset(
     )
 )
 
+_READS = frozenset({"dynamodb:BatchGetItem", "dynamodb:Scan"})
+
 
 def grants_of(function: Function, settings: Settings) -> Iterator[Grant]:
     """Yield the statements of a function's role.
@@ -74,7 +76,8 @@ def _regions_of_items(function: Function, home: str, replica_regions: tuple[str,
     """Return in which Regions a function reads or writes items of source or target, or records of the stream."""
     of_items = [grant for grant in function.grants if not _OF_ITEMS.isdisjoint(grant.actions)]
     at_home = any(not {SOURCE, SOURCE_STREAM, TARGET}.isdisjoint(grant.resources) for grant in of_items)
-    elsewhere = any(REPLICAS in grant.resources for grant in of_items)
+    # DynamoDB asks for actions on items of whoever adds a replica, and does the reading itself.
+    elsewhere = any(REPLICAS in grant.resources and _READS.issuperset(grant.actions) for grant in of_items)
     return (*((home,) if at_home else ()), *(replica_regions if elsewhere else ()))
 
 

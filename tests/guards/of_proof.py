@@ -37,6 +37,18 @@ GUARDS_OF_PROOF = (
     Guard(without="a key that was not read is absent", at="recheck._Reads.images", by=Never("monotonic")),
     Guard(without="one differing look is drift", at="drift.LOOKS_DRIFTED", by=Put("1")),
     Guard(without="replicas are not compared", at="plan.Plan.proven", by=Rewrite("self.replicas.items()", "()")),
+    Guard(without="a replica that was made anew was proven", at="replicas.check_ids", by=Never("proven")),
+    Guard(
+        without="a replica that has stopped is followed",
+        at="drift.LooksAtReplica.look",
+        by=Rewrite("bool(self.same) and _stored(before) != _stored(after)", "_stored(before) != _stored(after)"),
+    ),
+    Guard(without="a tombstone at a replica is nothing", at="digest.comparable", by=LeaveOut("TARGET")),
+    Guard(
+        without="drift of an earlier lot is forgotten where a tip cannot be reached",
+        at="compare_digests._compare_suspects",
+        by=Always(over="isinstance"),
+    ),
     Guard(
         without="a replica that lags has drifted",
         at="drift.DRIFTED_AT_A_REPLICA_SECONDS",

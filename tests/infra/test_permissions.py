@@ -93,7 +93,7 @@ def test_a_customer_managed_key_may_be_used_through_dynamodb_only() -> None:
     )
     assert set(services) == {home, *elsewhere}
     for service in elsewhere:
-        assert services[service] == {"CreateReplicas", "AddReplicas", "VerifySegment", "CompareDigests"}
+        assert services[service] == {"VerifySegment", "CompareDigests"}
 
 
 def test_a_topic_that_has_a_policy_lets_the_alarms_in() -> None:

@@ -177,7 +177,7 @@ def test_a_rejected_change_is_read_again_before_traffic_moves(stepped: Stepped) 
     assert stepped.call("DrainChanges", **on, entered=now)["shards"] == 1
     # Entered later: what another state has found equal is read again.
     later = datetime.now(UTC).isoformat()
-    cut_over = stepped.call("CutOver", **on, verdict="equal", proven=now, entered=later)
+    cut_over = stepped.call("CutOver", **on, verdict="equal", proven=now, entered=later, replica_ids={})
     assert cut_over["active_table"] == running.migration.target_table
 
 

@@ -31,7 +31,7 @@ from tasks.aws.replicate.known_plan import known_plan
 from tasks.aws.replicate.tips import Sight
 from tasks.aws.session import clients, tries
 from tasks.core.model.item import Item, KeySchema, canonical
-from tasks.core.model.table_ref import TableRef
+from tasks.core.model.table_ref import TableAddress, TableRef
 from tasks.core.replicate.lag import Unapplied
 from tasks.core.replicate.route import FORWARD, Route
 from tasks.core.replicate.watermark import Tips
@@ -488,6 +488,8 @@ class FakeStage:
             }
             for name in ("source", "target")
         }
+        self.elsewhere: dict[str, dict[str, Any]] = {}
+        """The target's replicas, by Region."""
         self.turn_stream_on(STREAM)
         self.mappings = [mappings.EventSourceMapping("mapping-1", "Enabled", "replicator")]
 
@@ -503,9 +505,14 @@ class FakeStage:
 
     def add_replica(self, region: str, status: str = "ACTIVE") -> None:
         self.tables["target"].setdefault("Replicas", []).append({"RegionName": region, "ReplicaStatus": status})
+        self.elsewhere[region] = {"TableName": "target", "TableId": f"{region}-1", "TableStatus": status}
+
+    def describe(self, table: TableAddress) -> dict[str, Any] | None:
+        """Return what DescribeTable says in the table's Region."""
+        return self.tables.get(table.name) if table.region == PLAN.source.region else self.elsewhere.get(table.region)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(tables, "describe", lambda table: self.tables.get(table.name))
+        monkeypatch.setattr(tables, "describe", self.describe)
         monkeypatch.setattr(mappings, "find_mappings", lambda arn: self.mappings if arn == STREAM else [])
         monkeypatch.setenv("REPLICATE_CHANGES_FUNCTION", "replicator")
 

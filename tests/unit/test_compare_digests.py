@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from tasks import compare_digests, verify_segment
-from tasks.aws.books import hash_lists
+from tasks.aws.books import caps, hash_lists
 from tasks.aws.books.books import open_books
 from tasks.aws.dynamodb import table_reads
+from tasks.aws.dynamodb.table_reads import NoTurnError
 from tasks.aws.prove import recheck, stretch
 from tasks.aws.prove.recheck import Manner
 from tasks.aws.replicate import moments
-from tasks.core.errors import AwsUnavailable, DriftFound, PreconditionFailed, TurnPending, VerifyPending
+from tasks.core.errors import AwsUnavailable, DriftFound, PreconditionFailed, TipOutOfReach, TurnPending, VerifyPending
 from tasks.core.model.item import TOMBSTONE_ATTRIBUTE, Item, canonical
 from tasks.core.prove import passes
 from tasks.core.prove.drift import LOOKS_DRIFTED
@@ -35,6 +36,7 @@ WITH_REPLICA = PLAN.model_copy(update={"replica_regions": (TOKYO,)})
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
     fake = FakeAws().install(monkeypatch)
+    fake.stage.add_replica(TOKYO)
     monkeypatch.setattr(moments, "await_passed", lambda *_, **__: True)
     monkeypatch.setattr(recheck, "BETWEEN_LOOKS_SECONDS", 0.0)
     monkeypatch.setattr(recheck, "BETWEEN_LOOKS_AT_A_REPLICA_SECONDS", 0.0)
@@ -79,7 +81,8 @@ def verify_all(verification: Verification) -> None:
 
 def compare(verification: Verification | None = None, plan: Plan = PLAN) -> Verification:
     """Call CompareDigests once."""
-    document = (verification or Verification(id=VERIFY)).model_dump(mode="json")
+    ids = {region: f"{region}-1" for region in plan.replicas}
+    document = (verification or Verification(id=VERIFY, replica_ids=ids)).model_dump(mode="json")
     payload = {"plan": plan.model_dump(mode="json"), "route": ROUTE.model_dump(), "verify": document}
     return Verification.model_validate(compare_digests.handler(payload, Context()))
 
@@ -602,13 +605,18 @@ def test_a_pause_stops_the_looks_at_keys_that_differ(aws: FakeAws) -> None:
     assert point_reads(aws) == 0
 
 
-def test_a_pause_stops_what_is_read_again_and_settles_nothing(aws: FakeAws) -> None:
+def test_a_pause_stops_what_is_read_again_and_settles_nothing(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
     verification = late(aws, 1)
     pause()
     keys = [{"pk": item(1)["pk"]}]
     soon = time.monotonic() + 0.1
-    drift, is_whole = recheck.recheck(open_books(RUN), PLAN, ROUTE, keys, Manner(VERIFY), deadline=soon)
-    assert (drift.total, is_whole, point_reads(aws)) == (0, False, 0)
+    with pytest.raises(NoTurnError, match="paused by an operator"):
+        recheck.recheck(open_books(RUN), PLAN, ROUTE, keys, Manner(VERIFY), deadline=soon)
+    monkeypatch.setattr(compare_digests, "deadline_of", lambda _: time.monotonic() + 0.1)
+    with pytest.raises(TurnPending, match="paused by an operator"):
+        compare(verification)
+    assert point_reads(aws) == 0
+    monkeypatch.setattr(compare_digests, "deadline_of", lambda _: time.monotonic() + 60)
     open_books(RUN).caps.put(Throttle(caps=Caps(), revision=2))
     assert compare(verification).rechecked == 1
 
@@ -621,3 +629,94 @@ def test_a_refused_key_is_read_in_a_pause_too(aws: FakeAws) -> None:
     soon = time.monotonic() + 60
     found = recheck.recheck(open_books(RUN), PLAN, ROUTE, [{"pk": item(1)["pk"]}], manner, deadline=soon)
     assert (found[1], point_reads(aws)) == (True, 3)
+
+
+def capped(units: float) -> None:
+    open_books(RUN).caps.put(Throttle(caps=Caps(source_reads=units, target_reads=units), revision=1))
+
+
+def lots_read(aws: FakeAws) -> list[int]:
+    return [
+        len(wanted["Keys"])
+        for operation, request in aws.dynamodb.calls
+        if operation == "BatchGetItem"
+        for wanted in request["RequestItems"].values()
+    ]
+
+
+@pytest.mark.parametrize(("units", "most"), [(90.0, 5), (1.0, 1), (None, 300)])
+def test_under_a_small_cap_so_few_keys_are_read_again_together_that_a_call_settles_them(
+    aws: FakeAws, monkeypatch: pytest.MonkeyPatch, units: float | None, most: int
+) -> None:
+    """What a call has looked at and not settled the next one begins anew: it would never end."""
+    late(aws, *range(20))
+    aws.dynamodb.tables["target"].pop(canonical({"pk": item(7)["pk"]}))
+    if units is not None:
+        capped(units)
+    monkeypatch.setattr(caps.CallTurns, "take", lambda *_, **__: 1.0)
+    aws.dynamodb.calls.clear()
+    keys = [{"pk": item(number)["pk"]} for number in range(20)]
+    soon = time.monotonic() + 1.001
+    drift, is_whole = recheck.recheck(open_books(RUN), PLAN, ROUTE, keys, Manner(VERIFY), deadline=soon)
+    assert (drift.missing, is_whole) == (1, True)
+    assert max(lots_read(aws)) <= most
+
+
+def test_under_a_cap_few_keys_are_looked_at_together(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lot that had no turn in time is read anew, and so are those of forty calls side by side."""
+    aws.dynamodb.seed("source", *items(*range(30)))
+    aws.dynamodb.seed("target", *items(*range(30)))
+    scan(aws, "source", items(*range(30)))
+    scan(aws, "target", [])
+    verification = compare()
+    capped(2.0)
+    monkeypatch.setattr(caps.CallTurns, "take", lambda *_, **__: 1.0)
+    aws.dynamodb.calls.clear()
+    verify_all(verification)
+    assert max(lots_read(aws)) <= 8
+    assert compare(verification).rechecked == 30
+
+
+@pytest.mark.parametrize("lots", [recheck, compare_digests], ids=["in one lot", "in several"])
+def test_drift_that_is_known_is_told_though_a_tip_cannot_be_reached(
+    aws: FakeAws,
+    monkeypatch: pytest.MonkeyPatch,
+    lots: Any,  # noqa: ANN401 — one of these modules
+) -> None:
+    """A look with a shard at rest takes twenty seconds: the deadline mostly falls where tips are read."""
+    monkeypatch.setattr(lots, "KEYS_AT_ONCE", 1)
+    aws.dynamodb.seed("source", item(1), item(2))
+    verification = suspect(aws, items(1, 2), [])
+    looks = itertools.count(1)
+
+    def await_passed(*_: object, **__: object) -> bool:
+        if next(looks) > LOOKS_DRIFTED + 2:
+            raise TipOutOfReach("not yet")
+        return True
+
+    monkeypatch.setattr(moments, "await_passed", await_passed)
+    with pytest.raises(DriftFound, match=r"differ \(so far\): 1 missing"):
+        compare(verification)
+    with pytest.raises(TipOutOfReach):
+        compare(verification)
+
+
+def test_replicas_are_not_blamed_for_what_the_target_lacks(aws: FakeAws) -> None:
+    aws.dynamodb.seed("source", *items(1))
+    scan(aws, "source", items(1))
+    scan(aws, "target", [])
+    scan(aws, f"target@{TOKYO}", [])
+    verification = compare(plan=WITH_REPLICA)
+    verify_all(verification)
+    with pytest.raises(DriftFound, match="source and target differ: 1 missing") as caught:
+        compare(verification, WITH_REPLICA)
+    assert TOKYO not in str(caught.value)
+
+
+def test_a_replica_that_aws_refuses_to_read_is_named_with_its_way_out(aws: FakeAws) -> None:
+    def refuse(operation: str, _: object) -> None:
+        raise client_error("ResourceNotFoundException", operation)
+
+    aws.dynamodb_in(TOKYO).before = refuse
+    with pytest.raises(PreconditionFailed, match=f"replica of target in {TOKYO} cannot be read.*resume"):
+        verify(VerifySlice(table=f"target@{TOKYO}", segment=0), "digests")

@@ -3,7 +3,7 @@
 import pytest
 
 from tasks.core.model.item import TOMBSTONE_ATTRIBUTE, Item
-from tasks.core.prove.digest import SOURCE, TARGET
+from tasks.core.prove.digest import SOURCE, TARGET, replica_in
 from tasks.core.prove.drift import (
     LOOKS_DRIFTED,
     LOOKS_FOLLOWED,
@@ -12,6 +12,7 @@ from tasks.core.prove.drift import (
     Finding,
     Image,
     Looks,
+    LooksAtReplica,
     differ,
     summed,
 )
@@ -25,8 +26,12 @@ def target_image(item: Item | None) -> Image | None:
     return None if item is None else Image.of(item, TARGET)
 
 
-def look(looks: Looks, before: Item | None, target: Item | None, after: Item | None, at: float = 0.0) -> Finding:
-    return looks.look(source_image(before), target_image(target), source_image(after), at=at)
+def replica_image(item: Item | None) -> Image | None:
+    return None if item is None else Image.of(item, replica_in("eu-west-1"))
+
+
+def look(looks: Looks, before: Item | None, target: Item | None, after: Item | None) -> Finding:
+    return looks.look(source_image(before), target_image(target), source_image(after))
 
 
 ONE: Item = {"pk": {"S": "a"}, "n": {"N": "1"}}
@@ -119,12 +124,42 @@ def test_a_change_during_a_look_clears_the_item_of_the_looks_before() -> None:
     assert look(looks, version(2), None, version(2)) is Finding.OPEN
 
 
+def look_at_replica(
+    looks: LooksAtReplica, before: Item | None, replica: Item | None, after: Item | None, at: float = 0.0
+) -> Finding:
+    return looks.look(source_image(before), replica_image(replica), source_image(after), at=at)
+
+
 def test_a_difference_at_a_replica_counts_only_once_it_has_stayed() -> None:
-    looks = Looks(stays_seconds=30.0)
+    looks = LooksAtReplica()
     for second in range(30):
-        assert look(looks, ONE, None, ONE, at=100.0 + second) is Finding.OPEN
-    assert look(looks, version(2), ONE, version(2), at=130.0) is Finding.OPEN, "another difference begins anew"
-    assert look(looks, version(2), ONE, version(2), at=159.0) is Finding.OPEN
+        assert look_at_replica(looks, ONE, None, ONE, 100.0 + second) is Finding.OPEN
+    assert look_at_replica(looks, ONE, version(2), ONE, 130.0) is Finding.OPEN, "it takes something"
+    assert look_at_replica(looks, ONE, version(2), ONE, 159.0) is Finding.OPEN
     for _ in range(LOOKS_DRIFTED - 3):
-        assert look(looks, version(2), ONE, version(2), at=160.0) is Finding.OPEN, "few looks prove nothing"
-    assert look(looks, version(2), ONE, version(2), at=160.0) is Finding.DRIFTED
+        assert look_at_replica(looks, ONE, version(2), ONE, 160.0) is Finding.OPEN, "few looks prove nothing"
+    assert look_at_replica(looks, ONE, version(2), ONE, 160.0) is Finding.DRIFTED
+
+
+def test_a_replica_that_has_stopped_is_drift_however_fast_the_source_changes() -> None:
+    """That each change reaches the target says nothing of the replica."""
+    looks = LooksAtReplica()
+    found = [look_at_replica(looks, version(n + 1), ONE, version(n + 2), 10.0 * n) for n in range(1, LOOKS_DRIFTED + 1)]
+    assert found == [Finding.OPEN] * (LOOKS_DRIFTED - 1) + [Finding.DRIFTED]
+
+
+def test_a_replica_that_comes_along_with_a_counter_is_followed() -> None:
+    looks = LooksAtReplica()
+    found = [look_at_replica(looks, version(n), version(n - 5), version(n + 1), float(n)) for n in range(9)]
+    assert found[: LOOKS_FOLLOWED + 1] == [Finding.OPEN] * LOOKS_FOLLOWED + [Finding.FOLLOWED]
+
+
+def test_a_replica_that_shows_what_the_source_had_in_this_look_has_come_along() -> None:
+    assert look_at_replica(LooksAtReplica(), version(1), version(1), version(2)) is Finding.EQUAL
+    assert look_at_replica(LooksAtReplica(), version(1), version(2), version(2)) is Finding.EQUAL
+
+
+def test_a_tombstone_is_nothing_at_the_target_and_something_at_a_replica() -> None:
+    """They are purged before the proof, and nobody looks for what a replica has missed of that."""
+    assert differ(None, target_image(TOMBSTONE)) is None
+    assert differ(None, replica_image(TOMBSTONE)) is Difference.EXTRA

@@ -16,6 +16,7 @@ from tasks import (
     drain_backfill,
     drain_changes,
     drain_late_writes,
+    plan_verify,
     protect_target,
     scan_segment,
 )
@@ -44,6 +45,7 @@ PROVEN = datetime.fromtimestamp(NOW - 3600, UTC).isoformat()
 OTHER_STREAM = STREAM.replace("/stream/1", "/stream/2")
 TOKYO = "ap-northeast-1"
 REPLICATED = PLAN.model_copy(update={"replica_regions": (TOKYO,)})
+REPLICA_IDS = {TOKYO: f"{TOKYO}-1"}
 
 
 @pytest.fixture
@@ -81,11 +83,11 @@ def call(module: Any, **payload: object) -> Any:  # noqa: ANN401 — a task, and
 VERIFIED = {"id": "v", "verdict": "equal"}
 STATES: dict[str, Callable[[], Any]] = {
     "DrainBackfill": lambda: call(drain_backfill),
-    "CompareDigests": lambda: call(compare_digests, verify={"id": "v"}),
+    "CompareDigests": lambda: call(compare_digests, verify={"id": "v", "replica_ids": REPLICA_IDS}),
     "ApproveCutOver": lambda: call(approve_cut_over, verify=VERIFIED, task_token="t", execution_arn="arn"),  # noqa: S106 — a fake's
     "ProtectTarget": lambda: call(protect_target, entered="t1", proven=PROVEN),
     "DrainChanges": lambda: call(drain_changes, entered="t1"),
-    "CutOver": lambda: call(cut_over, verdict="equal", proven=PROVEN, entered="t1"),
+    "CutOver": lambda: call(cut_over, verdict="equal", proven=PROVEN, entered="t1", replica_ids=REPLICA_IDS),
 }
 """Every state that relies on the route before traffic moves, and looks at all of it."""
 
@@ -177,7 +179,7 @@ BREAKS: dict[str, tuple[Callable[[FakeStage], Any], type[TableferryError], str]]
 
 
 RELIES_ON_REPLICAS = set(STATES) - {"DrainBackfill", "CompareDigests"}
-"""One that is added again has until the approval."""
+"""CompareDigests asks for the tables that were read."""
 
 
 @pytest.mark.parametrize(
@@ -200,6 +202,42 @@ def test_no_state_relies_on_what_is_no_longer_what_was_named(aws: FakeAws, state
     assert "Traffic stays where it is" in str(caught.value)
     changed = [entry for entry in aws.log if entry[0] in {"pointer", "event"} or entry[1] == "migration/rule"]
     assert changed == []
+
+
+@pytest.mark.parametrize("state", ["CompareDigests", "CutOver"])
+def test_a_replica_that_was_made_anew_since_it_was_read_is_not_taken_for_the_one_that_was_proven(
+    aws: FakeAws, state: str
+) -> None:
+    aws.stage.elsewhere[TOKYO]["TableId"] = f"{TOKYO}-2"
+    with pytest.raises(PreconditionFailed, match=f"{TOKYO} was removed and added again since.*Resume"):
+        STATES[state]()
+    assert ("pointer", "target") not in aws.log
+
+
+def test_a_replica_that_is_made_anew_while_cut_over_waits_is_seen_in_the_very_call_that_moves_traffic(
+    aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed = moments.await_passed
+
+    def pass_and_spoil(*arguments: Any, **more: Any) -> bool:  # noqa: ANN401 — those of `await_passed`
+        aws.stage.elsewhere[TOKYO]["TableId"] = f"{TOKYO}-2"
+        return passed(*arguments, **more)
+
+    monkeypatch.setattr(moments, "await_passed", pass_and_spoil)
+    with pytest.raises(PreconditionFailed, match="removed and added again"):
+        STATES["CutOver"]()
+    assert ("pointer", "target") not in aws.log
+
+
+@pytest.mark.parametrize("status", ["DELETING", "INACCESSIBLE_ENCRYPTION_CREDENTIALS", "gone"])
+def test_a_replica_that_can_not_be_read_is_not_laid_out_for_the_proof(aws: FakeAws, status: str) -> None:
+    laid_out = {"plan": REPLICATED.model_dump(mode="json"), "entered": "t1"}
+    assert plan_verify.handler(laid_out, Context())["replica_ids"] == REPLICA_IDS
+    aws.stage.elsewhere[TOKYO]["TableStatus"] = status
+    if status == "gone":
+        aws.stage.elsewhere.clear()
+    with pytest.raises(PreconditionFailed, match=f"{TOKYO} is {status}.*Resume"):
+        plan_verify.handler(laid_out, Context())
 
 
 def test_a_route_that_is_whole_stops_nothing(aws: FakeAws) -> None:

@@ -4,6 +4,7 @@ from infra.aws.functions.function import Function, Wait
 from infra.aws.functions.grants import (
     COUNT_REJECTS,
     DESCRIBE,
+    DESCRIBE_REPLICAS,
     LIST_MAPPINGS,
     POINTER,
     READ_AGAIN,
@@ -75,6 +76,7 @@ CUT_OVER = (
             control("GetItem", "PutItem", "Query"),
             # The setting is one of all replicas.
             Grant(("dynamodb:UpdateTimeToLive",), (REPLICAS,), for_replicas=True),
+            DESCRIBE_REPLICAS,
         ),
         metrics=(metrics.OLDEST_UNAPPLIED, metrics.THROTTLES, metrics.READ_UNITS, metrics.PROGRESS),
         wait=_FOR_REPLICATOR,

@@ -82,10 +82,11 @@ COUNT_GIVEN_UP = Grant(("s3:ListBucket",), (BUCKET,), conditions={"StringLike": 
 PUT_REJECTS = Grant(("s3:PutObject",), (REJECTS,), "an object for each page or batch with rejects")
 KEEP_PROOF = Grant(("s3:GetObject", "s3:PutObject"), (PROOFS,), "lists of hashes and of keys, some for each call")
 TELL = Grant(("events:PutEvents",), (BUS,), conditions={"StringEquals": {"events:source": "tableferry"}})
+DESCRIBE_REPLICAS = Grant(("dynamodb:DescribeTable",), (REPLICAS,), for_replicas=True)
 
 ADD_REPLICAS = (
     Grant(REPLICA_ACTIONS, (TARGET, REPLICAS), for_replicas=True),
-    Grant(("dynamodb:DescribeTable",), (REPLICAS,), for_replicas=True),
+    DESCRIBE_REPLICAS,
     Grant(("dynamodb:DescribeLimits",), ("*",), "DynamoDB knows no resource for this call", for_replicas=True),
     Grant(
         ("iam:CreateServiceLinkedRole",),

@@ -1,11 +1,21 @@
 """The functions of the states that prove the target equal to the source."""
 
 from infra.aws.functions.function import Function, Wait
-from infra.aws.functions.grants import KEEP_PROOF, LIST_MAPPINGS, READ_STREAM, REPLICAS, SOURCE, TARGET, Grant, control
+from infra.aws.functions.grants import (
+    DESCRIBE_REPLICAS,
+    KEEP_PROOF,
+    LIST_MAPPINGS,
+    READ_STREAM,
+    REPLICAS,
+    SOURCE,
+    TARGET,
+    Grant,
+    control,
+)
 from tasks.core import metrics
 
 PROOF = (
-    Function(state="PlanVerify"),
+    Function(state="PlanVerify", grants=(DESCRIBE_REPLICAS,)),
     Function(
         state="VerifySegment",
         timeout_seconds=900,
@@ -35,6 +45,7 @@ PROOF = (
             KEEP_PROOF,
             Grant(("dynamodb:BatchGetItem", "dynamodb:DescribeTable"), (SOURCE, TARGET)),
             Grant(("dynamodb:BatchGetItem",), (REPLICAS,), for_replicas=True),
+            DESCRIBE_REPLICAS,
             LIST_MAPPINGS,
             READ_STREAM,
             control("GetItem", "PutItem", "Query", "UpdateItem"),

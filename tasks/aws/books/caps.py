@@ -95,6 +95,12 @@ class CallTurns:
             if took and pieces:
                 self._each = took / pieces
 
+    def pieces_within(self, seconds: float) -> int | None:
+        """Return how many pages or items have their turns within so much time, at least one; `None` without a cap."""
+        throttle = self._turns.throttle or self._book.throttle(self._planned)
+        cap = throttle.caps.of(self._turns.side)
+        return None if cap is None else max(1, int(seconds * cap / self._each))
+
     @property
     def hold_back(self) -> bool:
         """Whether they keep the call from going as fast as it could, as it was last seen."""

@@ -27,6 +27,8 @@ from tasks.core.prove.verification import Kept, VerifySlice
 from tasks.core.run.plan import Plan
 
 KEYS_AT_ONCE = 2000
+CAPPED_LOT_SECONDS = 2.0
+"""Of all that a cap lets be read; forty calls have their turns one after the other."""
 CALLS_SIDE_BY_SIDE = 8
 
 
@@ -120,18 +122,23 @@ class Comparison:
         """Yield the keys of a list that differ, and that no list before it had."""
         if any(key_hash in differing for key_hash, _ in iter_rows(rows)):
             keys = iter_differing_keys(rows, self._reading.keys(one, step.first, step.end), differing)
-            while some := list(itertools.islice(keys, KEYS_AT_ONCE)):
+            while some := list(itertools.islice(keys, self._keys_at_once())):
                 yield some
+
+    def _keys_at_once(self) -> int:
+        """Return how many keys are looked at together. Under a cap few: what had no turn in time is looked at anew."""
+        within = [turns.pieces_within(CAPPED_LOT_SECONDS) for _, turns in self._of_reads]
+        return min([KEYS_AT_ONCE, *(keys for keys in within if keys is not None)])
 
     def _unequal_of(self, threads: ThreadPoolExecutor, keys: Sequence[Item]) -> list[Item]:
         source, other = (
             {
-                name: Image.of(item, part, self._plan.shape)
+                name: Image.of(item, role, self._plan.shape)
                 for name, item in iter_items(
-                    self._plan.proven[part], keys, threads=threads, consistent=False, turns=turns
+                    self._plan.proven[role], keys, threads=threads, consistent=False, turns=turns
                 )
             }
-            for part, turns in self._of_reads
+            for role, turns in self._of_reads
         )
         return [
             key

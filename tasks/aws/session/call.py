@@ -8,7 +8,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tasks.aws.session import measure, trace
-from tasks.core.errors import Pending, TipOutOfReach
+from tasks.core.errors import Pending, TipOutOfReach, TurnPending
 from tasks.core.metrics import DONE, FAILURES, WAITS
 
 logger: Final = Logger(service="tableferry", log_uncaught_exceptions=False)
@@ -42,6 +42,8 @@ class Call:
                 yield
             if not measure.has(FAILURES) and not self._leaves_no_trace:
                 measure.add(DONE)
+        except TurnPending:
+            raise  # somebody wants it to rest, or to go slowly: no alarm counts that
         except (Pending, TipOutOfReach):
             measure.add(WAITS)
             raise

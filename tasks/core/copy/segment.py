@@ -12,6 +12,8 @@ LEAST_SEGMENTS = 16
 MOST_PLANNED_SEGMENTS = 4096
 
 VERIFY_SEGMENTS_MOST = 64
+VERIFY_SLICES_MOST = 512
+"""Of all tables together: some 170 bytes each of the 262,144 that a state has."""
 
 
 class Checkpoint(BaseModel):
@@ -65,6 +67,11 @@ def plan_checkpoints(total_segments: int) -> list[Checkpoint]:
     return [Checkpoint(segment=segment) for segment in spread(total_segments)]
 
 
-def plan_verify_segments(total_segments: int) -> int:
-    """Return how many segments each table is verified in: digests are as large as they are many."""
-    return min(total_segments, VERIFY_SEGMENTS_MOST)
+def plan_verify_segments(total_segments: int, *, tables: int = 2) -> int:
+    """Return how many segments each table is verified in: digests are as large as they are many.
+
+    Args:
+        total_segments: of the backfill.
+        tables: of the proof. What is read of each travels in the execution's state.
+    """
+    return max(1, min(total_segments, VERIFY_SEGMENTS_MOST, VERIFY_SLICES_MOST // tables))

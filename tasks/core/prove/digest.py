@@ -29,7 +29,7 @@ _BUCKET = struct.Struct(">16sI")
 
 
 def replica_in(region: str) -> str:
-    """Return the part that the target's replica in a Region has in the proof."""
+    """Return the role of the target's replica in a Region."""
     return f"{TARGET}@{region}"
 
 
@@ -67,19 +67,19 @@ def bucket_of(key: bytes, buckets: int) -> int:
 
 
 def comparable(item: Item, table: str, shape: Shape = as_it_is) -> Item | None:
-    """Return what of a stored item takes part in the comparison: no legacy attributes, and nothing of a tombstone.
+    """Return what of a stored item takes part in the comparison: no legacy attributes, and no tombstone of the target.
 
-    Only the target and its replicas have tombstones. An owner's item that looks like one counts, so it shows as missing
-    at the target.
+    An owner's item that looks like a tombstone counts, so it shows as missing at the target. One at a replica counts
+    too: tombstones are purged before the proof, and the look that finds none of them left sees the target only.
 
     Args:
         item: as it is stored.
-        table: which part it has in the proof; all but the source are compared with it.
+        table: its role in the proof; all but the source are compared with it.
         shape: that a source's item has to have at the target.
     """
     if table == SOURCE:
         return shape(item)
-    return None if is_tombstone(item) else without_legacy_attributes(item)
+    return None if table == TARGET and is_tombstone(item) else without_legacy_attributes(item)
 
 
 @dataclass(slots=True)

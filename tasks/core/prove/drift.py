@@ -101,7 +101,8 @@ class Finding(StrEnum):
     """Both sides held the same while the source did not change."""
     FOLLOWED = "followed"
     """The source changes it faster than it can be looked at. Each change brings its whole image to the target, so
-    whatever the target held before is gone: no item of the backfill is left to compare."""
+    whatever the target held before is gone: no item of the backfill is left to compare. Of a replica: it was seen to
+    take such changes."""
     DRIFTED = "drifted"
     """It differed in the same way in so many looks that no write under way explains it."""
 
@@ -113,30 +114,24 @@ LOOKS_DRIFTED = 6
 the time may be absent before and after it, and at the target in between; and a write shows in the stream a moment
 after it was answered."""
 DRIFTED_AT_A_REPLICA_SECONDS = 30.0
-"""So long the same difference has to be seen at a replica. DynamoDB brings it what the target takes, in about a second,
-and says no moment by which: only what stays different is."""
+"""So long a replica has to show the same, and not what the source has."""
 
 
 @dataclass(slots=True)
 class Looks:
     """What all looks at one key have shown so far."""
 
-    stays_seconds: float = 0.0
-    """How long a difference has to be seen, besides so many looks."""
     changed: int = 0
     differed: int = 0
     shown: tuple[bytes | None, bytes | None] = (None, None)
-    since: float = 0.0
-    """When what is shown was seen first."""
 
-    def look(self, before: Image | None, target: Image | None, after: Image | None, *, at: float) -> Finding:
+    def look(self, before: Image | None, target: Image | None, after: Image | None) -> Finding:
         """Take one look into account.
 
         Args:
             before: the source's item.
-            target: the target's, once the replicator had passed the moment of `before`; or its replica's.
+            target: the target's, once the replicator had passed the moment of `before`.
             after: the source's again.
-            at: seconds, by any clock.
         """
         if _stored(before) != _stored(after):
             self.changed += 1
@@ -145,14 +140,11 @@ class Looks:
         if differ(after, target) is None:
             return Finding.EQUAL
         shown = (_stored(after), _stored(target))
-        if shown != self.shown or not self.differed:
-            self.differed, self.since = 0, at
-        self.differed += 1
+        self.differed = self.differed + 1 if shown == self.shown else 1
         self.shown = shown
-        has_stayed = self.differed >= LOOKS_DRIFTED and at - self.since >= self.stays_seconds
-        return Finding.DRIFTED if has_stayed else Finding.OPEN
+        return Finding.DRIFTED if self.differed >= LOOKS_DRIFTED else Finding.OPEN
 
-    def look_closer(self, before: Image | None, target: Image | None, after: Image | None, *, at: float) -> Finding:
+    def look_closer(self, before: Image | None, target: Image | None, after: Image | None) -> Finding:
         """Take one look at a key into account of which the target may have refused a change.
 
         That each change brings the whole item proves nothing of it. But a target that has what the source had before or
@@ -160,8 +152,45 @@ class Looks:
         """
         if differ(before, target) is None or differ(after, target) is None:
             return Finding.EQUAL
-        finding = self.look(before, target, after, at=at)
+        finding = self.look(before, target, after)
         return Finding.OPEN if finding is Finding.FOLLOWED else finding
+
+
+@dataclass(slots=True)
+class LooksAtReplica:
+    """What all looks at one key have shown so far, of the source and a replica of the target.
+
+    DynamoDB brings a replica what the target takes in about a second, and says no moment by which. So a replica proves
+    that it comes along by showing what the source has, or, of a key that is too fast for that, by showing something
+    else again and again. One that shows the same all the time does neither.
+    """
+
+    moved: int = 0
+    """How often it showed something else, while the source changed the key."""
+    same: int = 0
+    """Looks in a row in which it showed the same."""
+    since: float = 0.0
+    image: bytes | None = None
+
+    def look(self, before: Image | None, replica: Image | None, after: Image | None, *, at: float) -> Finding:
+        """Take one look into account.
+
+        Args:
+            before: the source's item.
+            replica: the replica's, once the replicator had passed the moment of `before`.
+            after: the source's again.
+            at: seconds, by any clock.
+        """
+        if differ(before, replica) is None or differ(after, replica) is None:
+            return Finding.EQUAL
+        if not self.same or _stored(replica) != self.image:
+            self.moved += bool(self.same) and _stored(before) != _stored(after)
+            self.same, self.since, self.image = 0, at, _stored(replica)
+        self.same += 1
+        if self.moved >= LOOKS_FOLLOWED:
+            return Finding.FOLLOWED
+        has_stayed = self.same >= LOOKS_DRIFTED and at - self.since >= DRIFTED_AT_A_REPLICA_SECONDS
+        return Finding.DRIFTED if has_stayed else Finding.OPEN
 
 
 def _stored(image: Image | None) -> bytes | None:

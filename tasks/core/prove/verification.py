@@ -39,7 +39,7 @@ class VerifySlice(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     table: str
-    """The part that the table has in the proof: `source`, `target`, or `target@` and a replica's Region. A stretch is
+    """The role of the table in the proof: `source`, `target`, or `target@` and a replica's Region. A stretch is
     compared between it and the source."""
     segment: int
     """0-based; a stretch's own number."""
@@ -119,6 +119,8 @@ class Verification(BaseModel):
     slices: tuple[VerifySlice, ...] = ()
     source_items: int = 0
     target_items: int = 0
+    replica_ids: dict[str, str] = {}
+    """TableIds of the replicas by Region, as they were before the first reading."""
     replica_items: dict[str, int] = {}
     """By Region."""
     round: int = 0
@@ -133,12 +135,12 @@ class Verification(BaseModel):
         """Under which the settled stretches of a round are noted."""
         return f"{self.id}#{self.round}" if self.round else self.id
 
-    def id_of_looks(self, part: str) -> str:
+    def id_of_looks(self, role: str) -> str:
         """Return the id under which the settled keys of one table in a round are noted.
 
         Those of one table and round fit a function's memory; and a key that is equal in one Region is not in another.
         """
-        return f"{self.id_of_round}#{part}"
+        return f"{self.id_of_round}#{role}"
 
     def settled(self, found: Mapping[str, int], cut: Collection[str]) -> Self:
         """Return the verdict, or the stretches that are to be compared once more: there was more than they listed.
@@ -159,14 +161,14 @@ class Verification(BaseModel):
         return self.model_copy(update={**found, "verdict": "suspect", "slices": again, "round": self.round + 1})
 
 
-def plan_slices(verify_segments: int, parts: Sequence[str]) -> tuple[VerifySlice, ...]:
+def plan_slices(verify_segments: int, roles: Sequence[str]) -> tuple[VerifySlice, ...]:
     """Return the slices of one pass over the tables, each in turn so that the same segments are read together.
 
     Args:
         verify_segments: that each table is read in.
-        parts: of the tables in the proof.
+        roles: of the tables in the proof.
     """
-    return tuple(VerifySlice(table=part, segment=segment) for segment in spread(verify_segments) for part in parts)
+    return tuple(VerifySlice(table=role, segment=segment) for segment in spread(verify_segments) for role in roles)
 
 
 def slices_of(table: str, verify_segments: int) -> tuple[VerifySlice, ...]:

@@ -43,9 +43,9 @@ class Side(StrEnum):
     TARGET_WRITES = "target-writes"
 
 
-def reads_of(part: str) -> Side:
-    """Return under which cap a table is read, by its part in the proof. The target and its replicas share one."""
-    return Side.SOURCE_READS if part == SOURCE else Side.TARGET_READS
+def reads_of(role: str) -> Side:
+    """Return under which cap a table is read, by its role in the proof. The target and its replicas share one."""
+    return Side.SOURCE_READS if role == SOURCE else Side.TARGET_READS
 
 
 Units = float

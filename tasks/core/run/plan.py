@@ -75,7 +75,7 @@ class Plan(Knobs):
 
     @property
     def proven(self) -> Mapping[str, TableRef]:
-        """The tables of the proof by the part that each has in it: the source, and those that are compared with it."""
+        """The tables of the proof by their roles: the source, and those that are compared with it."""
         replicas = {replica_in(region): table for region, table in self.replicas.items()}
         return {SOURCE: self.source, TARGET: self.target, **replicas}
 
@@ -164,7 +164,7 @@ def make_plan(settings: Migration, facts: Facts, *, run: str, begun_at: float) -
             id=None if facts.target is None else facts.target.id,
         ),
         stream_was_enabled=_stream_was_enabled(facts),
-        verify_segments=plan_verify_segments(total_segments),
+        verify_segments=plan_verify_segments(total_segments, tables=2 + len(settings.replica_regions)),
         buckets=plan_buckets(source.item_count),
         **capacity_of_run(settings, facts, source, total_segments=total_segments),
         notices=tuple(notices_for(settings, facts, source)),

@@ -51,7 +51,8 @@ def drain(entered: str = "t1") -> Any:  # noqa: ANN401 — any answer
 
 
 def flip(verdict: str = "equal", context: Context | None = None) -> Any:  # noqa: ANN401 — any answer
-    return call(cut_over.handler, context, route=ROUTE.model_dump(), verdict=verdict, proven=PROVEN, entered="t1")
+    more = {"verdict": verdict, "proven": PROVEN, "entered": "t1", "replica_ids": {}}
+    return call(cut_over.handler, context, route=ROUTE.model_dump(), **more)
 
 
 def reject(aws: FakeAws, kind: str) -> None:
