@@ -25,12 +25,11 @@ from tasks.core.copy.back_pressure import PAGES_KEPT_HOURS, in_words, is_expired
 from tasks.core.copy.receipts import SegmentDrain
 from tasks.core.copy.segment import Checkpoint
 from tasks.core.errors import BackfillIncomplete, DrainPending
+from tasks.core.run.caps import STUCK_SECONDS
 from tasks.core.run.plan import Plan
 
 SHOWN_PAGES = 5
 RESERVE_SECONDS = 20.0
-STUCK_SECONDS = 900
-"""No receipt of any segment for so long is no backlog any more: a page alone takes seconds."""
 
 
 @task(RouteRequest)

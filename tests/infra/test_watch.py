@@ -12,7 +12,7 @@ import pytest
 
 from infra.aws.functions.registry import emitters_of
 from tasks.core import metrics
-from tasks.drain_backfill import STUCK_SECONDS
+from tasks.core.run.caps import STUCK_SECONDS
 from tests.infra.synthesized import joined, resources, template
 
 LIMIT = 18 * 3600

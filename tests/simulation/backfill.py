@@ -1,9 +1,11 @@
 """The backfill, step by step: the scan puts pages into the stream, the writer takes them out, users go on."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Final
 
 from tasks.core.copy.segment import plan_total_segments
+from tasks.core.run.duration import Kind
 from tasks.core.run.prices import (
     READ_REQUEST_UNIT,
     STATE_TRANSITION,
@@ -13,6 +15,7 @@ from tasks.core.run.prices import (
 )
 from tests.simulation import functions
 from tests.simulation.functions import ACCOUNT_CALLS, PAGE_SECONDS
+from tests.simulation.planning import caps_of
 from tests.simulation.policy import Policy
 from tests.simulation.replication import Replicator
 from tests.simulation.scan import Scan, Slice, slices_of
@@ -42,12 +45,15 @@ class Backfill:
     scan: Scan = field(init=False)
     _pieces: dict[int, Slice] = field(default_factory=dict)
     """The segments that were begun, by their numbers."""
+    _writes_cap: float = field(init=False)
+    """Of the plan, in units of the table alone."""
     _starved_since: float | None = None
     _stream_is_full: bool = False
 
     def __post_init__(self) -> None:
         scenario = self.world.scenario
         segments = plan_total_segments(int(scenario.bytes))
+        self._writes_cap = (caps_of(scenario).target_writes or math.inf) / (1 + scenario.indexes)
         self.scan = Scan(
             slices_of(self.world.source, self.policy.order(segments), segments=segments, items=scenario.items),
             at_once=scenario.max_concurrency,
@@ -143,12 +149,14 @@ class Backfill:
         # A table does not know who asks: each call under way has the same chance. So the replicator gets its share.
         fair = self.replicator.shards / (self.replicator.shards + CALLS_A_WRITER * max(1.0, writers))
         asked = self.replicator.asks(accepted, seconds) * units
-        replicated = min(asked, max(table * fair, table - writers * self.policy.writer_items * units))
+        # Who takes turns under a cap asks for no more than it: `turns.py` has each call of it.
+        wanted = min(writers * self.policy.writer_items * units, self._writes_cap)
+        replicated = min(asked, max(table * fair, table - wanted))
         left = self._bottleneck(weights, replicated, table)
-        offered = min(writers * self.policy.writer_items * units, world.pages.items_waiting * units / seconds)
+        offered = min(wanted, world.pages.items_waiting * units / seconds)
         used, share = min(offered, left), 1.0
         if offered > left > 0:
-            excess = writers * self.policy.writer_items * units / left
+            excess = wanted / left
             used, share = left * self.policy.reached(excess), self.policy.useful(excess)
         self._starve(is_starved=share < STARVED)
         inserted = used * share / units
@@ -156,20 +164,27 @@ class Backfill:
         self.replicator.apply(replicated / units, seconds)
         self._store(taken, used, replicated, seconds)
         throttled = offered > left
-        self._note_bound(throttled=throttled, is_hot=left < (table - replicated) * 0.99, seconds=seconds)
+        self._note_bound(
+            throttled=throttled,
+            is_hot=left < (table - replicated) * 0.99,
+            is_capped=offered == self._writes_cap,
+            seconds=seconds,
+        )
         busy = writers if throttled else min(writers, inserted / self.policy.writer_items)
         self._charge_writer(inserted * seconds, used * seconds, busy * seconds)
         return inserted
 
-    def _note_bound(self, *, throttled: bool, is_hot: bool, seconds: float) -> None:
+    def _note_bound(self, *, throttled: bool, is_hot: bool, is_capped: bool, seconds: float) -> None:
         if throttled:
-            bound = "one partition of the target" if is_hot else "the target's units"
+            bound = Kind.PARTITIONS if is_hot else Kind.UNITS
+        elif is_capped:
+            bound = Kind.WRITES_CAP
         elif self._stream_is_full:
-            bound = "the stream of pages"
+            bound = Kind.STREAM
         elif self.scan.is_done or self.world.pages.items_waiting > self.scan.speed * seconds:
-            bound = "the writers"
+            bound = Kind.WRITERS
         else:
-            bound = "the scan"
+            bound = Kind.SCAN
         bounds = self.world.counts.bounds
         bounds[bound] = bounds.get(bound, 0.0) + seconds
 

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 
 from tasks.core.copy.back_pressure import PAGES_KEPT_HOURS
 from tasks.core.model.capacity import NEW_TABLE_WRITES_PER_SECOND
-from tasks.core.model.item import KeySchema
-from tasks.core.model.table_facts import TableFacts
-from tasks.core.run.estimate import estimate
+from tasks.core.run.duration import Duration
 from tasks.core.run.prices import STREAM_HOUR, WARM_WRITE_UNIT
 from tests.simulation import ending, proof
 from tests.simulation.backfill import Backfill
+from tests.simulation.planning import planned
 from tests.simulation.policy import Policy
 from tests.simulation.replication import Replicator
 from tests.simulation.world import DAY, Scenario, World, world_of
@@ -38,19 +37,9 @@ class Run:
         return None
 
     @property
-    def planned_seconds(self) -> float:
-        """What the plan says of the copy: its units over those that the target takes at once."""
-        scenario = self.scenario
-        source = TableFacts(
-            name="source",
-            id="source",
-            arn="arn:aws:dynamodb:us-east-1:123456789012:table/source",
-            status="ACTIVE",
-            key=KeySchema("id", "S"),
-            item_count=round(scenario.items),
-            size_bytes=round(scenario.bytes),
-        )
-        return estimate(source).units / scenario.warm_writes
+    def planned(self) -> Duration:
+        """What the plan says of the copy."""
+        return planned(self.scenario)
 
     @property
     def useful_writes(self) -> float:

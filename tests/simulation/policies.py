@@ -20,11 +20,14 @@ from tasks.core.copy.back_pressure import (
 )
 from tasks.core.copy.insertion import ITEMS_AT_ONCE, LANES
 from tasks.core.copy.segment import plan_checkpoints
+from tasks.core.replicate.horizon import horizon_of
 from tasks.core.replicate.tombstones import STATEMENTS_AT_ONCE
+from tasks.core.run.prices import WRITE_REQUEST_UNIT
 from tests.simulation import ending, proof
 from tests.simulation.functions import CALL_SECONDS, POLLS_A_SECOND, WRITER_ITEMS
+from tests.simulation.old_stream import old_stream
 from tests.simulation.policy import Policy
-from tests.simulation.replication import Replicator
+from tests.simulation.replication import CALLS, Replicator
 from tests.simulation.writers import Measured, measure
 
 _MONTE_CARLO: Final = ((5.0, 1.0), (10.0, 0.986), (40.0, 0.31), (160.0, 0.107), (640.0, 0.1))
@@ -56,6 +59,19 @@ def eight_tries(excess: float) -> float:
 def apply_all(replicator: Replicator, old_changes: float) -> None:
     """Apply the changes from before the run, as they come."""
     replicator.waiting += old_changes
+
+
+def pass_over(replicator: Replicator, old_changes: float) -> None:
+    """Have the changes from before the run passed over up to the product's horizon, and apply those beyond it."""
+    found = old_stream(replicator.shards, old_changes)
+    tips = horizon_of(found.shards, found.seen)
+    passed = sum(map(int, tips.values()))
+    replicator.passing += passed
+    replicator.waiting += found.records - passed
+    replicator.world.bill.add(CALLS, WRITE_REQUEST_UNIT, len(tips))  # a watermark at the horizon
+    late = [found.open_for[shard] for shard, records in found.open_records.items() if records and shard not in tips]
+    counts = replicator.world.counts
+    counts.most_lag_seconds = max(counts.most_lag_seconds, *late, 0.0)
 
 
 BEFORE: Final = Policy(
@@ -131,7 +147,7 @@ AFTER: Final = Policy(
     parts_most=PARTS_AHEAD_MOST,
     parts_to_go_on=PARTS_AHEAD_TO_GO_ON,
     parts_at_the_end=PARTS_AHEAD_AT_THE_END,
-    begin=apply_all,
+    begin=pass_over,
     compare=proof.compare_lists,
     polls_a_second=1 / WINDOW_SECONDS,
     log_share=0.0,

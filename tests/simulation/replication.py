@@ -5,13 +5,15 @@ from typing import Final
 
 from tasks.core.run.prices import READ_REQUEST_UNIT, WRITE_REQUEST_UNIT
 from tests.simulation import functions
-from tests.simulation.functions import POLLS_A_SECOND, REPLICATOR_BATCH, REPLICATOR_CHANGES
+from tests.simulation.functions import PASSED_CHANGES, POLLS_A_SECOND, REPLICATOR_BATCH, REPLICATOR_CHANGES
 from tests.simulation.world import World
 
 REPLICATION: Final = "live writes, replicated"
 CALLS: Final = "replicator"
 CALL_SECONDS: Final = 0.05
 """Of a call, besides what it applies (suspected)."""
+PASSING_READS: Final = 3.0
+"""Read units of a call all of whose changes are passed over: plan, rule and watermark (ADR 0029)."""
 
 
 @dataclass(slots=True)
@@ -24,6 +26,9 @@ class Replicator:
     book_reads: float = 3.0
     """Read units a call."""
     waiting: float = 0.0
+    """To be applied."""
+    passing: float = 0.0
+    """To be passed over. They are in the same shards, and come before all that is written from now on."""
 
     @property
     def shards(self) -> int:
@@ -36,9 +41,22 @@ class Replicator:
         return self.waiting / self.world.users.writes if self.world.users.writes else 0.0
 
     def asks(self, arrived: float, seconds: float) -> float:
-        """Take in what arrived, and return how many changes a second it would apply."""
+        """Take in what arrived, pass over what is to be, and return how many changes a second it would apply."""
         self.waiting += arrived * seconds
-        return min(self.waiting / seconds, self.shards * REPLICATOR_CHANGES)
+        left = 1.0 - self._pass_over(seconds)
+        return min(self.waiting / seconds, self.shards * REPLICATOR_CHANGES * left)
+
+    def _pass_over(self, seconds: float) -> float:
+        """Pass over what it can, and return which share of the time that takes."""
+        if not self.passing:
+            return 0.0
+        most = self.shards * PASSED_CHANGES * seconds
+        passed = min(self.passing, most)
+        self.passing -= passed
+        calls = passed / REPLICATOR_BATCH
+        self.world.bill.add(CALLS, READ_REQUEST_UNIT, calls * PASSING_READS)
+        functions.run(self.world.bill, CALLS, "ReplicateChanges", calls=calls, seconds=passed / PASSED_CHANGES)
+        return passed / most
 
     def apply(self, rate: float, seconds: float) -> None:
         """Note that so many changes a second were applied, and put them on the bill."""

@@ -7,8 +7,10 @@ from tests.simulation.pipeline import Run
 
 FIGURES: Final[Mapping[str, Callable[[Run], str]]] = {
     "copy": lambda run: hours(run.phases["copy"]),
-    "the plan's estimate": lambda run: hours(run.planned_seconds),
+    "the plan's estimate": lambda run: hours(run.planned.seconds),
+    "estimate over copy": lambda run: f"{run.planned.seconds / run.phases['copy']:.2f}",
     "bound by": lambda run: run.world.bound,
+    "by the plan bound by": lambda run: run.planned.bound.kind,
     "useful writes a second": lambda run: f"{run.useful_writes:,.0f}",
     "write units wasted": lambda run: f"{run.wasted_share:.1%}",
     "reads of users refused": lambda run: f"{run.world.users.refused_reads:,.0f}",

@@ -13,6 +13,8 @@ from tests.simulation.users import Users
 
 DAY: Final = 86_400.0
 GIGABYTE: Final = 1e9
+READS_BESIDE: Final = 3
+"""Read units for each write unit of a provisioned target: as a partition has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +36,12 @@ class Scenario:
     quota: float = QUOTA
     stream_most_bytes: float = MOST_BYTES
     max_concurrency: int = 40
-    reads_cap: float | None = None
+    provisioned_writes: int | None = None
+    """Of a target that was made beforehand, and is not on demand."""
+    reads_cap: int | None = None
     """Read units a second, of either table, that scan and proof keep to."""
+    writes_cap: int | None = None
+    """Write units a second, indexes included, that the writer keeps to; without it the plan's own."""
     approval_days: float = 1.0
     step_seconds: float
 
@@ -141,11 +147,13 @@ class World:
 def world_of(scenario: Scenario, *, retention_seconds: float) -> World:
     """Return the world in which a migration begins."""
     warm = Load(writes=scenario.warm_writes, reads=NEW_TABLE_READS_PER_SECOND)
+    writes = scenario.provisioned_writes
+    provisioned = None if writes is None else Load(writes=writes, reads=READS_BESIDE * writes)
     return World(
         scenario,
         source=Table(stored_bytes=scenario.bytes, quota=scenario.quota),
-        target=Table(warm=warm, quota=scenario.quota),
-        indexes=[Table(warm=warm, quota=scenario.quota) for _ in range(scenario.indexes)],
+        target=Table(warm=warm, provisioned=provisioned, quota=scenario.quota),
+        indexes=[Table(warm=warm, provisioned=provisioned, quota=scenario.quota) for _ in range(scenario.indexes)],
         pages=PagesStream(retention_seconds=retention_seconds, most_bytes=scenario.stream_most_bytes),
         users=Users(scenario.user_reads, scenario.user_writes),
     )

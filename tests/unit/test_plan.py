@@ -373,26 +373,36 @@ def test_a_target_that_is_going_or_out_of_reach_is_not_waited_for(status: str) -
 
 
 def test_a_copy_of_days_is_not_a_surprise() -> None:
-    huge = replace(FACTS, source=replace(STREAMING, item_count=1_000_000_000))
+    huge = replace(FACTS, source=replace(STREAMING, item_count=1_000_000_000, size_bytes=10**12))
     (notice,) = plan_of(huge).notices
-    assert "1000000000 items of 1 write units each. It takes 69 h or more at 4000 units a second" in notice
+    assert "1000000000 items of 1 write units each. It takes about 11 h, most of the time bound by single" in notice
+    assert "partitions of the target, of 1000 units a second each: several of 40 segments at once come" in notice
     (notice,) = plan_of(replace(huge, table_write_limit=1000)).notices
-    assert "It takes 278 h or more at 1000 units a second" in notice
+    assert "It takes about 278 h, most of the time bound by the 1000 units a second which the table of a new" in notice
+
+
+def test_a_table_of_few_segments_is_not_said_to_be_copied_as_fast_as_its_target_could_take_it() -> None:
+    tiny_items = replace(FACTS, source=replace(STREAMING, item_count=1_000_000_000))
+    (notice,) = plan_of(tiny_items).notices
+    assert "It takes about 18 h" in notice
+    assert "total_segments: 32 makes that 9.7 h" in notice
+    more = plan_of(tiny_items, total_segments=32).notices
+    assert "It takes about 9.7 h" in more[-1]
 
 
 def test_a_copy_takes_as_long_as_its_bytes_and_indexes_and_not_its_items_say() -> None:
     few_but_large = replace(STREAMING, item_count=1_000_000, size_bytes=100 * GIBIBYTE)
     (notice,) = plan_of(replace(FACTS, source=few_but_large)).notices
-    assert "1000000 items of 105 write units each. It takes 7 h or more" in notice
+    assert "1000000 items of 105 write units each. It takes about 2.4 h" in notice
     by_city = Index("by-city", ("city",), item_count=2_000_000, size_bytes=2_000_000 * 90 * 1024)
     indexed = replace(few_but_large, indexes=(by_city, Index("by-iata", ("country", "iata"), is_global=False)))
     (notice,) = plan_of(replace(FACTS, source=indexed)).notices
-    assert "of 210 write units each, and 180000000 write units in its 1 global indexes. It takes 15 h" in notice
-    large = replace(indexed, indexes=(replace(by_city, item_count=4_000_000, size_bytes=4_000_000 * 90 * 1024),))
+    assert "of 210 write units each, and 180000000 write units in its 1 global indexes. It takes about" in notice
+    large = replace(indexed, indexes=(replace(by_city, item_count=40_000_000, size_bytes=40_000_000 * 90 * 1024),))
     (notice,) = plan_of(replace(FACTS, source=large)).notices
-    assert "It takes 25 h or more at 4000 units a second, which index by-city of a new target takes at once" in notice
+    assert "bound by the 4000 units a second which index by-city of a new target takes at once, and up to" in notice
     dying = replace(indexed, indexes=(replace(by_city, status="DELETING"),))
-    assert "of 105 write units each. It takes 7 h" in plan_of(replace(FACTS, source=dying)).notices[-1]
+    assert "of 105 write units each. It takes about 2.4 h" in plan_of(replace(FACTS, source=dying)).notices[-1]
 
 
 @pytest.mark.parametrize(
@@ -400,14 +410,14 @@ def test_a_copy_takes_as_long_as_its_bytes_and_indexes_and_not_its_items_say() -
     [
         (
             replace(TARGET, write_units=100),
-            "It takes 200 h or more at 100 units a second, which the table of the target",
+            "It takes about 200 h, most of the time bound by the 100 units a second which the table of the target",
         ),
         (
-            replace(TARGET, indexes=(Index("by-name", ("name",), write_units=50),)),
-            "It takes 400 h or more at 50 units a second, which index by-name of the target is set to",
+            replace(TARGET, indexes=(Index("by-name", ("name",), write_units=200),)),
+            "about 100 h, most of the time bound by the 200 units a second which index by-name of the target is set to",
         ),
-        (TARGET, "It takes 5 h or more at 4000 units a second, which the table of the target takes at once"),
-        (replace(TARGET, warm_write_units=10_000), "It takes 2 h or more at 10000 units a second"),
+        (TARGET, "It takes about 1.9 h, most of the time bound by the 4000 units a second which the table of the"),
+        (replace(TARGET, warm_write_units=10_000), "It takes about 1.5 h, most of the time bound by single partitions"),
     ],
 )
 def test_a_target_that_is_there_takes_as_long_as_its_units_say(target: TableFacts, words: str) -> None:

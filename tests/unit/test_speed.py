@@ -68,9 +68,9 @@ def test_a_warm_target_is_offered_with_its_price_where_the_copy_takes_hours(
     others = tuple(Index(f"by-{n}", ("a",), item_count=100 * MILLION, size_bytes=1) for n in range(indexes))
     source = replace(STREAMING, item_count=100 * MILLION, indexes=others)
     notice = plan_of(replace(FACTS, source=source), replica_regions=replicas).notices[-1]
-    assert "It takes 7 h or more at 4000 units a second" in notice
+    assert "It takes about 2.4 h, most of the time bound by the 4000 units a second which the table of a new" in notice
     # 100 million in an hour: 28,000 units a second instead of 4,000, at 0.00065 USD each
-    assert f"warm_throughput: {{write_units: 28000}} lets it go faster, for about {usd} USD once" in notice
+    assert f"; warm_throughput: {{write_units: 28000}} makes that 1.7 h, for about {usd} USD once" in notice
 
 
 def test_what_would_take_less_than_an_hour_is_not_offered_more() -> None:
@@ -78,8 +78,10 @@ def test_what_would_take_less_than_an_hour_is_not_offered_more() -> None:
     assert plan_of(replace(FACTS, source=source)).notices == ()
     slow = replace(STREAMING, item_count=100 * MILLION)
     warm = plan_of(replace(FACTS, source=slow), warm_throughput=WarmThroughput(write_units=28_000))
-    (notice,) = warm.notices
+    notice, time = warm.notices
     assert notice.startswith("warm_throughput costs about 16 USD once")
+    assert "It takes about 1.7 h, most of the time bound by single partitions of the target" in time
+    assert "warm_throughput:" not in time, "it is as warm as would be offered"
 
 
 def test_a_target_that_is_there_is_made_warmer_by_its_owner() -> None:
@@ -94,14 +96,33 @@ def test_a_target_that_is_there_is_made_warmer_by_its_owner() -> None:
 def test_a_cap_that_makes_the_copy_long_is_what_the_notice_names() -> None:
     source = replace(FACTS, source=replace(STREAMING, item_count=10 * MILLION))
     (notice,) = plan_of(source, write_units_per_second=100).notices
-    assert "It takes 28 h or more at 100 units a second, indexes included, to which writes are capped" in notice
+    assert "It takes about 28 h, most of the time bound by the 100 units a second, indexes included, to which" in notice
+
+
+def test_more_segments_at_once_are_offered_where_they_help_and_the_sources_users_are_thought_of() -> None:
+    source = replace(STREAMING, item_count=1000 * MILLION, size_bytes=1000 * MILLION * 1000)
+    facts = replace(FACTS, source=source)
+    notice = plan_of(facts).notices[-1]
+    assert (
+        "max_concurrency: 80, with read_units_per_second, so that the source's users keep their part, makes" in notice
+    )
+    assert "max_concurrency: 20 makes that" in plan_of(facts, max_concurrency=10).notices[-1]
+    assert "max_concurrency:" not in plan_of(facts, max_concurrency=300).notices[-1], "no use"
+
+
+def test_a_cap_of_reads_that_makes_the_copy_long_is_what_the_notice_names() -> None:
+    source = replace(STREAMING, item_count=1000 * MILLION, size_bytes=1000 * MILLION * 1000)
+    (notice,) = plan_of(replace(FACTS, source=source), read_units_per_second=1000).notices
+    assert "It takes about 34 h, most of the time bound by the 1000 units a second to which reads of the" in notice
+    assert "raise read_units_per_second" in notice
 
 
 def test_no_more_is_offered_or_taken_than_the_account_allows_one_table() -> None:
-    facts = replace(FACTS, source=replace(STREAMING, item_count=1000 * MILLION), table_write_limit=40_000)
+    source = replace(STREAMING, item_count=1000 * MILLION, size_bytes=1000 * MILLION * 1000)
+    facts = replace(FACTS, source=source, table_write_limit=40_000)
     assert "warm_throughput: {write_units: 40000}" in plan_of(facts).notices[-1]
-    (_, notice) = plan_of(facts, warm_throughput=WarmThroughput(write_units=40_000)).notices
-    assert "It takes 7 h or more at 40000 units" in notice
+    (_, notice) = plan_of(facts, warm_throughput=WarmThroughput(write_units=40_000), max_concurrency=300).notices
+    assert "It takes about 7.7 h, most of the time bound by the 40000 units a second which the table of a new" in notice
     assert "have that quota raised" in notice
     with pytest.raises(Refused, match="50000 write units a second, and this account allows one table 40000"):
         plan_of(facts, warm_throughput=WarmThroughput(write_units=50_000))

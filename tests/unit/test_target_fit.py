@@ -162,55 +162,6 @@ def test_an_index_that_no_query_of_the_source_can_use_is_not_missed(status: str)
 # Capacity
 
 
-@pytest.mark.parametrize(
-    ("item_bytes", "least"),
-    [
-        (100, 34),  # 2,000 items of one unit
-        (1000, 18),  # 1,048 items of one unit: no part has more bytes than that
-        (10_000, 18),  # 104 of ten units
-        (400_000, 14),  # two of 391 units
-    ],
-)
-def test_a_target_that_the_writer_can_not_fill_is_refused(item_bytes: int, least: int) -> None:
-    source = replace(STREAMING, item_count=28_000, size_bytes=28_000 * item_bytes)
-    message = said(replace(TARGET, write_units=least - 1), source)
-    assert f"too few write units (new-airports takes {least - 1} a second and needs {least})" in message
-    assert "--billing-mode PAY_PER_REQUEST" in message
-    taken(replace(TARGET, write_units=least), source)
-    taken(replace(TARGET, write_units=None), source)
-
-
-def test_a_resume_whose_pages_are_written_needs_no_units_for_them() -> None:
-    target = replace(TARGET, write_units=1)
-    assert len(target_reasons(settings(), STREAMING, target)) == 1
-    assert target_reasons(settings(), STREAMING, target, keeps_items=True) == []
-
-
-@pytest.mark.parametrize(
-    ("status", "items", "size_bytes", "is_refused"),
-    [
-        ("ACTIVE", 28_000, 28_000 * 100, True),
-        ("CREATING", 28_000, 28_000 * 100, True),
-        ("DELETING", 28_000, 28_000 * 100, False),
-        ("ACTIVE", 280, 280 * 100, False),  # few items have what it is over
-        ("ACTIVE", 0, 0, False),
-    ],
-)
-def test_an_index_has_units_of_its_own_and_may_be_the_one_that_holds_everything_up(
-    status: str, items: int, size_bytes: int, *, is_refused: bool
-) -> None:
-    source = replace(STREAMING, indexes=(replace(BY_CITY, item_count=items, size_bytes=size_bytes),))
-    slow = replace(BY_CITY, write_units=1, status=status)
-    reasons = target_reasons(settings(), source, replace(TARGET, write_units=5000, indexes=(slow,)))
-    few = [reason for reason in reasons if "(by-city takes 1 a second and needs 34)" in reason]
-    assert bool(few) == is_refused
-
-
-@pytest.mark.parametrize("items", [0, 60])
-def test_a_small_table_needs_next_to_nothing(items: int) -> None:
-    taken(replace(TARGET, write_units=1), replace(STREAMING, item_count=items, size_bytes=items * 100))
-
-
 def test_units_are_told_since_traffic_will_need_them_too() -> None:
     notices = taken(replace(TARGET, write_units=500), STREAMING)
     assert any("new-airports takes 500 write units a second" in notice for notice in notices)

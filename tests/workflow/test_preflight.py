@@ -96,7 +96,7 @@ def test_a_target_whose_items_expire_while_they_are_compared(local_aws: LocalAws
     assert "CutOver turns on what the source has" in message
 
 
-def test_a_target_of_another_shape_and_without_capacity(local_aws: LocalAwsProcess) -> None:
+def test_a_target_of_another_shape_and_of_little_capacity(local_aws: LocalAwsProcess) -> None:
     running = Running(local_aws)
     attributes = [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "city")]
     by_city = {
@@ -112,9 +112,7 @@ def test_a_target_of_another_shape_and_without_capacity(local_aws: LocalAwsProce
     )
     message = refusal(running)
     assert "does not have by-city" in message
-    assert f"too few write units ({running.migration.target_table} takes 1 a second and needs 2)" in message
-    running.dynamodb.update_table(TableName=running.migration.target_table, BillingMode="PAY_PER_REQUEST")
-    assert "does not have by-city" in refusal(running)
+    assert "too few write units" not in message, "the scan waits for it, and so few items are written in time"
     plan = preflight(running, {"without_indexes": ["by-city"]})
     assert plan["without_indexes"] == ["by-city"]
 

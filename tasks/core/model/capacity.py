@@ -14,6 +14,25 @@ NEW_TABLE_READS_PER_SECOND: Final = 12_000
 """What a new table on demand, and each of its global indexes, gives at once, before it has ever had a peak."""
 NEW_TABLE_WRITES_PER_SECOND: Final = 4_000
 """What it takes at once."""
+TABLE_READS_PER_SECOND: Final = 40_000
+TABLE_WRITES_PER_SECOND: Final = 40_000
+"""What an account allows one table, and each of its global indexes, unless it was raised ("Quotas", on demand)."""
+PEAK_SECONDS: Final = 30 * 60
+"""A table on demand takes twice its former peak; what it takes more within half an hour may be throttled, and is a new
+peak from then on ("On-demand capacity mode")."""
+PARTITION_WRITES_PER_SECOND: Final = 1000
+"""What one partition takes, of whatever table ("Partitions and data distribution")."""
+PARTITION_BYTES: Final = 10 * 10**9
+"""About what it holds: a fuller one is split (the same page)."""
+
+STREAM_BYTES_PER_SECOND: Final = 4 * 10**6
+"""What a new Kinesis stream on demand takes ("Quotas and limits")."""
+STREAM_BYTES_PER_SECOND_MOST: Final = 200 * 10**6
+"""What it grows to unless AWS is asked for more (the same page)."""
+STREAM_PEAK_SECONDS: Final = 15 * 60
+"""As for a table: it takes twice its former peak (the same page)."""
+SHARD_BYTES_PER_SECOND: Final = 10**6
+"""Of one shard of it."""
 
 
 class WarmThroughput(BaseModel):

@@ -30,6 +30,8 @@ KEPT_SECONDS: Final = 10.0
 PAGES_UNDER_WAY: Final = 64
 PAGE_UNITS: Final = 2048
 """So many pages may be under way side by side, and so many units they may take each, before the first one is done."""
+STUCK_SECONDS: Final = 900
+"""Where no cap makes pages rare, no receipt of any segment for so long is no backlog any more: a page takes seconds."""
 SOONER: Final = 0.75
 MISSES_MOST: Final = 6
 """Who came in vain comes back sooner the next time, and so on: chance is to leave nobody out for long."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from tasks.core.copy.back_pressure import PARTS_AHEAD_AT_THE_END, PARTS_AHEAD_MOST
 from tasks.core.model.capacity import READ_UNIT_BYTES, READ_UNIT_SHARE
 from tasks.core.model.table_facts import Index, TableFacts
 
@@ -10,8 +11,6 @@ UNIT_BYTES = 1024
 PART_ITEMS = 2000
 PART_BYTES = 1024 * 1024
 """A part of a page has no more of either: a page of a scan is 1 MB (`tasks.core.copy.page`)."""
-PART_SECONDS = 60
-"""Half the timeout of the writer. What it does not get through in one call, it begins again in the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +40,19 @@ class Estimate:
         page_bytes = min(PART_BYTES, self.items * self.bytes_an_item / total_segments)
         return max(READ_UNIT_SHARE, page_bytes / READ_UNIT_BYTES * READ_UNIT_SHARE)
 
-    @property
-    def least_units_per_second(self) -> int:
-        """With less than this the writer does not get through one part of a page, and begins it again and again."""
-        return -(-self.part_items * self.units_an_item // PART_SECONDS)
+    def items_ahead(self, *, segments: int, max_concurrency: int) -> int:
+        """Return how many items are in the stream of pages at most, if the writer does not come to any of them.
+
+        Args:
+            segments: of the scan.
+            max_concurrency: of them at once.
+        """
+        of_a_segment = -(-self.items // segments)
+        if of_a_segment <= PARTS_AHEAD_AT_THE_END * self.part_items:
+            return self.items  # nothing holds such a segment back, and the next one begins at once
+        of_a_page = min(of_a_segment, PART_BYTES // max(1, round(self.bytes_an_item)))
+        each = min(of_a_segment, PARTS_AHEAD_MOST * self.part_items + of_a_page)
+        return min(self.items, each * min(segments, max_concurrency))
 
     @property
     def part_items(self) -> int:
@@ -64,14 +72,6 @@ def estimate(source: TableFacts) -> Estimate:
         _units(bytes_an_item) * (1 + local),
         tuple((index.name, _units_of(index)) for index in copied if index.is_global),
     )
-
-
-def least_units_of_index(index: Index, source: TableFacts) -> int:
-    """Return what an index of the source needs, like `Estimate.least_units_per_second`: it may have few items."""
-    if not index.item_count or not source.item_count:
-        return 0
-    in_a_part = estimate(source).part_items * min(1.0, index.item_count / source.item_count)
-    return -(-round(in_a_part) * _units(index.size_bytes / index.item_count) // PART_SECONDS)
 
 
 def _units_of(index: Index) -> float:

@@ -16,6 +16,7 @@ from tasks.core.prove.digest import SOURCE, TARGET, plan_buckets, replica_in
 from tasks.core.replicate.route import IN_USE
 from tasks.core.run.caps import Caps
 from tasks.core.run.estimate import estimate
+from tasks.core.run.least import capacity_reasons
 from tasks.core.run.migration import Knobs, Migration, MigrationName, SegmentCount, other_form
 from tasks.core.run.replicas import replica_notices
 from tasks.core.run.speed import concurrency_notices, planned_caps, time_notices, warm_notices, warm_reasons
@@ -216,6 +217,8 @@ def reasons_against(settings: Migration, facts: Facts, *, keeps_items: bool = Fa
         reasons.append(f"replica_regions names {facts.region}, where the target itself is; name only the other Regions")
     if facts.other_executions:
         reasons.append(running_reason(facts.other_executions))
+    if facts.source is not None and not keeps_items:
+        reasons += capacity_reasons(settings, facts.source, facts.target)
     if facts.target is None:
         reasons += warm_reasons(settings, table_write_limit=facts.table_write_limit)
     if facts.active_table is not None:

@@ -1,14 +1,24 @@
 """How fast a copy may go, and goes: the caps of a plan, how long it takes, and what would make it faster."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
-from tasks.core.model.capacity import NEW_TABLE_READS_PER_SECOND, NEW_TABLE_WRITES_PER_SECOND, WarmThroughput
+from tasks.core.copy.segment import plan_total_segments
+from tasks.core.model.capacity import (
+    NEW_TABLE_READS_PER_SECOND,
+    NEW_TABLE_WRITES_PER_SECOND,
+    PARTITION_WRITES_PER_SECOND,
+    READ_UNIT_BYTES,
+    READ_UNIT_SHARE,
+    TABLE_READS_PER_SECOND,
+    TABLE_WRITES_PER_SECOND,
+    WarmThroughput,
+)
 from tasks.core.model.table_facts import Index, TableFacts
 from tasks.core.run import prices
 from tasks.core.run.caps import Caps
+from tasks.core.run.duration import SEGMENT_BYTES_PER_SECOND, Bound, Copy, Duration, Kind, Part, expect
 from tasks.core.run.estimate import Estimate, estimate
-from tasks.core.run.migration import Migration
+from tasks.core.run.migration import MAX_SEGMENTS, Migration
 
 SHARE_OF_PROVISIONED = 0.5
 """Of what is provisioned. The rest is for the table's users, and at the target for the replicator."""
@@ -16,26 +26,13 @@ LONG_HOURS = 1.0
 """From here on a notice says how long it takes."""
 CONCURRENCY_OF_OTHERS = 50
 """Calls at once that are left to other functions of the account, and to those that streams drive."""
+MANY_HOURS = 10
+"""From here on no tenth of an hour is of interest."""
+WORTH_IT = 0.9
+"""What makes a copy no shorter than that is not offered."""
 WARM_STEP = 1000
 """Units that are offered are a multiple of it."""
 HOUR_SECONDS = 3600
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """The target's table, or one of its global indexes: each has capacity of its own."""
-
-    name: str
-    units: float
-    """That the copy writes to it."""
-    per_second: int
-    """That it takes."""
-    is_set: bool
-    """Whether somebody has set these, provisioned or as the most."""
-
-    @property
-    def seconds(self) -> float:
-        return self.units / self.per_second
 
 
 def planned_caps(settings: Migration, source: TableFacts, target: TableFacts | None) -> Caps:
@@ -58,35 +55,67 @@ def _half_of_writes(source: TableFacts, target: TableFacts | None) -> float | No
     """Return half of what the tightest part takes, as units of the table and its indexes together."""
     if target is None or not target.is_provisioned:
         return None
-    parts = [part for part in _parts(estimate(source), target, None, None) if part.is_set]
+    parts = [part for part in parts_of(estimate(source), target, None, None) if part.is_set]
     total = sum(part.units for part in parts)
     if not total:
         return None if target.write_units is None else target.write_units * SHARE_OF_PROVISIONED
-    return min(part.per_second * total / part.units for part in parts if part.units) * SHARE_OF_PROVISIONED
+    return min(part.most * total / part.units for part in parts if part.units) * SHARE_OF_PROVISIONED
 
 
-def _parts(
+def parts_of(
     copy: Estimate, target: TableFacts | None, warm: WarmThroughput | None, table_write_limit: int | None
-) -> list[_Part]:
-    limit = table_write_limit or NEW_TABLE_WRITES_PER_SECOND
-    fresh = min(NEW_TABLE_WRITES_PER_SECOND, limit)
+) -> list[Part]:
+    """Return what the target is written to: the table first, then its global indexes."""
+    limit = table_write_limit or TABLE_WRITES_PER_SECOND
     if target is None:
-        units = (warm and warm.write_units) or fresh
-        of_indexes = [_Part(f"index {name}", written, units, is_set=False) for name, written in copy.units_of_indexes]
-        return [_Part("the table", copy.units, units, is_set=False), *of_indexes]
-    there = {index.name: index for index in target.indexes if index.is_global}
-    parts = [_part("the table", copy.units, target)]
-    for name, written in copy.units_of_indexes:
+        at_once = min(limit, (warm and warm.write_units) or NEW_TABLE_WRITES_PER_SECOND)
+        written = [("the table", float(copy.units))]
+        written += [(f"index {name}", units) for name, units in copy.units_of_indexes]
+        return [Part(name, units, at_once, limit, is_set=False) for name, units in written]
+    there = {index.name: index for index in target.indexes if index.is_global and index.status != "DELETING"}
+    found: list[tuple[str, float, TableFacts | Index]] = [("the table", copy.units, target)]
+    for name, units in copy.units_of_indexes:
         if name in there:
-            parts.append(_part(f"index {name}", written, there.pop(name)))
+            found.append((f"index {name}", units, there.pop(name)))
     # An index that only the target has takes at most what the table does; nobody knows how many items it has.
-    return parts + [_part(f"index {index.name}", copy.units, index) for index in there.values()]
+    found += [(f"index {index.name}", copy.units, index) for index in there.values()]
+    return [_part(name, units, of, limit, is_provisioned=target.is_provisioned) for name, units, of in found]
 
 
-def _part(name: str, units: float, of: TableFacts | Index) -> _Part:
+def _part(name: str, units: float, of: TableFacts | Index, limit: int, *, is_provisioned: bool) -> Part:
+    if is_provisioned and of.write_units is not None:
+        return Part(name, units, of.write_units, of.write_units, is_set=True)
+    warm = of.warm_write_units or NEW_TABLE_WRITES_PER_SECOND
     if of.write_units is not None:
-        return _Part(name, units, of.write_units, is_set=True)
-    return _Part(name, units, of.warm_write_units or NEW_TABLE_WRITES_PER_SECOND, is_set=False)
+        return Part(name, units, min(warm, of.write_units), of.write_units, is_set=True)
+    return Part(name, units, warm, max(warm, limit), is_set=False)
+
+
+def expected(
+    settings: Migration, source: TableFacts, target: TableFacts | None, *, table_write_limit: int | None
+) -> Duration:
+    """Return how long the copy takes, and what bounds it.
+
+    Args:
+        settings: of the execution.
+        source: what is copied.
+        target: `None` if it is still to be made.
+        table_write_limit: the account's, for one table; `None` if it is not known.
+    """
+    return expect(_copy(settings, source, target, table_write_limit))
+
+
+def _copy(settings: Migration, source: TableFacts, target: TableFacts | None, table_write_limit: int | None) -> Copy:
+    copy, caps = estimate(source), planned_caps(settings, source, target)
+    return Copy(
+        items=copy.items,
+        bytes_an_item=copy.bytes_an_item,
+        parts=parts_of(copy, target, settings.warm_throughput, table_write_limit),
+        segments=settings.total_segments or plan_total_segments(source.size_bytes),
+        max_concurrency=settings.max_concurrency,
+        reads_cap=caps.source_reads,
+        writes_cap=caps.target_writes,
+    )
 
 
 def time_notices(
@@ -100,51 +129,110 @@ def time_notices(
         target: `None` if it is still to be made.
         table_write_limit: the account's, for one table; `None` if it is not known.
     """
-    copy = estimate(source)
-    parts = _parts(copy, target, settings.warm_throughput, table_write_limit)
-    slowest = max(parts, key=lambda part: part.seconds)
-    cap = planned_caps(settings, source, target).target_writes
-    total = copy.units + sum(units for _, units in copy.units_of_indexes)
-    written = f"the copy writes {copy.items} items of {copy.units_an_item} write units each"
-    if copy.units_of_indexes:
-        of_indexes = round(sum(units for _, units in copy.units_of_indexes))
-        written += f", and {of_indexes} write units in its {len(copy.units_of_indexes)} global indexes"
-    if cap is not None and total / cap > slowest.seconds:
-        hours, why = total / cap / HOUR_SECONDS, f"{cap:g} units a second, indexes included, to which writes are capped"
-        way_out = "; raise write_units_per_second, or `python -m workflow throttle` while it runs, to go faster"
-    else:
-        hours, why = slowest.seconds / HOUR_SECONDS, f"{slowest.per_second} units a second, {_why(slowest, target)}"
-        way_out = _way_out(slowest, parts, settings, target, table_write_limit)
-    return [f"{written}. It takes {hours:.0f} h or more at {why}{way_out}"] if hours >= LONG_HOURS else []
+    copy = _copy(settings, source, target, table_write_limit)
+    takes = expect(copy)
+    if takes.seconds < LONG_HOURS * HOUR_SECONDS:
+        return []
+    counted = estimate(source)
+    written = f"the copy writes {counted.items} items of {counted.units_an_item} write units each"
+    if counted.units_of_indexes:
+        of_indexes = round(sum(units for _, units in counted.units_of_indexes))
+        written += f", and {of_indexes} write units in its {len(counted.units_of_indexes)} global indexes"
+    bound = _in_words(takes.bound, copy, target)
+    way_out = _way_out(takes, copy, settings, target, table_write_limit)
+    return [f"{written}. It takes about {_hours(takes)}, most of the time bound by {bound}{way_out}"]
 
 
-def _why(slowest: _Part, target: TableFacts | None) -> str:
-    if slowest.is_set:
-        return f"which {slowest.name} of the target is set to"
-    return f"which {slowest.name} of {'a new' if target is None else 'the'} target takes at once"
+def _hours(takes: Duration) -> str:
+    hours = takes.seconds / HOUR_SECONDS
+    return f"{hours:.1f} h" if hours < MANY_HOURS else f"{hours:.0f} h"
+
+
+def _in_words(bound: Bound, copy: Copy, target: TableFacts | None) -> str:
+    if bound.kind is Kind.UNITS:
+        return _units_in_words(next(part for part in copy.parts if part.name == bound.part), target)
+    at_once = min(copy.segments, copy.max_concurrency)
+    return {
+        Kind.PARTITIONS: f"single partitions of the target, of {PARTITION_WRITES_PER_SECOND} units a second each: "
+        f"several of {at_once} segments at once come together in one",
+        Kind.WRITES_CAP: f"the {copy.writes_cap or 0:g} units a second, indexes included, to which writes are capped",
+        Kind.READS_CAP: f"the {copy.reads_cap or 0:g} units a second to which reads of the source are capped",
+        Kind.STREAM: "the stream of pages, which takes 4 MB a second at first and grows",
+        Kind.WRITERS: "the writer's calls",
+        Kind.SCAN: f"what {at_once} segments at once read",
+    }[bound.kind]
+
+
+def _units_in_words(part: Part, target: TableFacts | None) -> str:
+    whose = f"{part.name} of {'a new' if target is None else 'the'} target"
+    if part.is_set:
+        return f"the {part.most:.0f} units a second which {whose} is set to"
+    grows = f", and up to {part.most:.0f} while it grows" if part.most > part.at_once else ""
+    return f"the {part.at_once:.0f} units a second which {whose} takes at once{grows}"
 
 
 def _way_out(
-    slowest: _Part,
-    parts: Sequence[_Part],
-    settings: Migration,
-    target: TableFacts | None,
-    table_write_limit: int | None,
+    takes: Duration, copy: Copy, settings: Migration, target: TableFacts | None, table_write_limit: int | None
 ) -> str:
-    if slowest.is_set:
+    kind = takes.bound.kind
+    if kind is Kind.WRITES_CAP:
+        return "; raise write_units_per_second, or `python -m workflow throttle` while it runs, to go faster"
+    if kind is Kind.READS_CAP:
+        return "; raise read_units_per_second, or `python -m workflow throttle` while it runs, to go faster"
+    if any(part.is_set and part.name == takes.bound.part for part in copy.parts):
         return "; raise that to go faster"
-    needed = max(part.units for part in parts) / HOUR_SECONDS
+    ways = [_warmer(takes, copy, settings, target, table_write_limit), _wider(takes, copy)]
+    found = [way for way in ways if way]
+    if found:
+        return "; " + "; ".join(found)
+    if kind is Kind.UNITS:
+        most = max(part.most for part in copy.parts if part.name == takes.bound.part)
+        return f"; {most:.0f} are the most for one table of this account: have that quota raised (Service Quotas)"
+    return ""
+
+
+def _warmer(
+    takes: Duration, copy: Copy, settings: Migration, target: TableFacts | None, table_write_limit: int | None
+) -> str:
+    """Say how warm a target would be warm enough, and what that makes of the copy; nothing if not much."""
+    needed = max(part.units for part in copy.parts) / HOUR_SECONDS
     enough = int(-(-needed // WARM_STEP)) * WARM_STEP
-    units = enough if table_write_limit is None else min(enough, table_write_limit)
-    if units <= slowest.per_second:
-        return ", the most that this account allows one table: have that quota raised (Service Quotas) to go faster"
+    units = min(enough, table_write_limit or TABLE_WRITES_PER_SECOND)
+    to_warm = [part for part in copy.parts if not part.is_set and part.at_once < units]
+    warmed = [replace(part, at_once=float(units)) if part in to_warm else part for part in copy.parts]
+    then = expect(replace(copy, parts=warmed))
+    if not to_warm or not _is_worth_it(takes, then):
+        return ""
     regions = len(settings.replica_regions) + 1
-    usd = regions * sum(warm_usd(units, part.per_second) for part in parts if not part.is_set)
+    usd = regions * sum(warm_usd(units, int(part.at_once)) for part in to_warm)
     price = f"for about {usd:.0f} USD once, its indexes and {regions - 1} replicas included"
     if target is None:
-        return f"; warm_throughput: {{write_units: {units}}} lets it go faster, {price}"
+        return f"warm_throughput: {{write_units: {units}}} makes that {_hours(then)}, {price}"
     named = f"aws dynamodb update-table --table-name {target.name} --warm-throughput WriteUnitsPerSecond={units}"
-    return f"; make the target warmer beforehand ({named}, and its indexes likewise), {price}"
+    words = f"a target that is made warmer beforehand ({named}, and its indexes likewise)"
+    return f"{words} makes that {_hours(then)}, {price}"
+
+
+def _wider(takes: Duration, copy: Copy) -> str:
+    """Say what twice as many segments at once make of the copy; nothing if not much."""
+    wider = 2 * min(copy.segments, copy.max_concurrency)
+    changed = {
+        "total_segments": max(wider, copy.segments),
+        "max_concurrency": max(wider, copy.max_concurrency),
+    }
+    then = expect(replace(copy, segments=changed["total_segments"], max_concurrency=changed["max_concurrency"]))
+    if wider > MAX_SEGMENTS or not _is_worth_it(takes, then):
+        return ""
+    before = {"total_segments": copy.segments, "max_concurrency": copy.max_concurrency}
+    words = ", ".join(f"{name}: {value}" for name, value in changed.items() if value != before[name])
+    reads = wider * SEGMENT_BYTES_PER_SECOND / READ_UNIT_BYTES * READ_UNIT_SHARE
+    if copy.reads_cap is None and reads > TABLE_READS_PER_SECOND:
+        words += ", with read_units_per_second, so that the source's users keep their part,"
+    return f"{words} makes that {_hours(then)}"
+
+
+def _is_worth_it(takes: Duration, then: Duration) -> bool:
+    return then.seconds <= WORTH_IT * takes.seconds
 
 
 def warm_usd(write_units: int, warm_already: int, *, read_units: int = 0, reads_already: int = 0) -> float:

@@ -7,7 +7,6 @@ from tasks.core.errors import PreconditionFailed
 from tasks.core.model.item import KeySchema
 from tasks.core.model.table_facts import Index, TableFacts
 from tasks.core.replicate.route import IN_USE
-from tasks.core.run.estimate import estimate, least_units_of_index
 from tasks.core.run.migration import Migration
 
 STREAM_VIEW_TYPE: Final = "NEW_AND_OLD_IMAGES"
@@ -41,7 +40,6 @@ def target_reasons(
         reasons += _index_reasons(settings, source, target)
         if not keeps_items:
             reasons += _early_index_reasons(settings, target)
-            reasons += _capacity_reasons(source, target)
     return reasons + _replica_reasons(settings, target) + _ttl_reasons(target)
 
 
@@ -159,29 +157,6 @@ def _missing(source: TableFacts, target: TableFacts, index: Index) -> str:
         f"target_table {target.name} does not have {index.in_full()}, and {source.name} does: queries by it would fail "
         f"behind the cut-over; {way_out}"
     )
-
-
-def _capacity_reasons(source: TableFacts, target: TableFacts) -> list[str]:
-    of_source = {index.name: index for index in source.indexes}
-    needed = [(target.name, target.write_units, estimate(source).least_units_per_second)]
-    needed += [
-        (index.name, index.write_units, least_units_of_index(of_source[index.name], source))
-        for index in target.indexes
-        if index.name in of_source and index.status != "DELETING"
-    ]
-    few = [
-        f"{name} takes {units} a second and needs {least}"
-        for name, units, least in needed
-        if units is not None and units < least
-    ]
-    if not few:
-        return []
-    words = (
-        f"target_table {target.name} has too few write units ({', '.join(few)}): the writer would not get through one "
-        "part of a page in a call, and begin it again and again; switch the table to on demand without a maximum (aws "
-        f"dynamodb update-table --table-name {target.name} --billing-mode PAY_PER_REQUEST), or raise them"
-    )
-    return [words]
 
 
 def _replica_reasons(settings: Migration, target: TableFacts) -> list[str]:

@@ -12,7 +12,7 @@ from tasks.core.copy.page import PageHeader
 from tasks.core.copy.receipts import Sent
 from tasks.core.copy.segment import Checkpoint
 from tasks.core.errors import BackfillIncomplete, DrainPending
-from tasks.core.run.caps import Caps, Throttle
+from tasks.core.run.caps import STUCK_SECONDS, Caps, Throttle
 from tests.unit.aws_fakes import PLAN, ROUTE, RUN, FakeAws
 from tests.unit.phases.calls import NOW, Clock, call, sent
 
@@ -49,7 +49,7 @@ def test_a_page_that_lambda_gave_up_on_is_not_waited_for_for_ever(aws: FakeAws, 
     with pytest.raises(DrainPending):
         call(drain_backfill.handler, route=ROUTE.model_dump())
     for _ in range(2):  # the first time the receipts are counted, the second time they have not grown
-        clock.now += drain_backfill.STUCK_SECONDS + 1
+        clock.now += STUCK_SECONDS + 1
         with pytest.raises(DrainPending if _ == 0 else BackfillIncomplete) as caught:
             call(drain_backfill.handler, route=ROUTE.model_dump())
     assert "no page of any segment has come for 15 minutes" in str(caught.value)
@@ -74,12 +74,12 @@ def test_a_wait_that_was_given_up_is_not_given_up_again_at_its_first_look(aws: F
     for _ in range(3):
         with pytest.raises((DrainPending, BackfillIncomplete)):
             call(drain_backfill.handler, route=ROUTE.model_dump())
-        clock.now += drain_backfill.STUCK_SECONDS + 1
+        clock.now += STUCK_SECONDS + 1
     assert aws.control.read(pk_of_run(RUN), "drain")
     for _ in range(2):
         with pytest.raises(DrainPending):
             call(drain_backfill.handler, route=ROUTE.model_dump())
-        clock.now += drain_backfill.STUCK_SECONDS + 1
+        clock.now += STUCK_SECONDS + 1
 
 
 def test_pages_at_the_end_of_a_long_backlog_are_waited_for(aws: FakeAws, clock: Clock) -> None:
@@ -92,7 +92,7 @@ def test_pages_at_the_end_of_a_long_backlog_are_waited_for(aws: FakeAws, clock: 
     for page in range(5):
         with pytest.raises(DrainPending):
             call(drain_backfill.handler, route=ROUTE.model_dump(), **two)
-        clock.now += drain_backfill.STUCK_SECONDS + 1
+        clock.now += STUCK_SECONDS + 1
         # Segment 0 waits; the writer is busy with the other one.
         other = PageHeader(run=RUN, segment=1, page=page, part=0, parts=1, count=3, digest="d1")
         open_books(RUN).receipts.put_receipt(other, inserted=3, present=0, rejected=0)
@@ -110,11 +110,11 @@ def test_a_paused_migration_never_fails_because_no_page_comes(aws: FakeAws, cloc
     for _ in range(2):  # then the wait begins anew
         with pytest.raises(DrainPending):
             call(drain_backfill.handler, route=ROUTE.model_dump())
-        clock.now += drain_backfill.STUCK_SECONDS - 1
-    clock.now += drain_backfill.STUCK_SECONDS
+        clock.now += STUCK_SECONDS - 1
+    clock.now += STUCK_SECONDS
     with pytest.raises((DrainPending, BackfillIncomplete)):
         call(drain_backfill.handler, route=ROUTE.model_dump())
-    clock.now += drain_backfill.STUCK_SECONDS + 1
+    clock.now += STUCK_SECONDS + 1
     with pytest.raises(BackfillIncomplete, match="no page of any segment has come for 15 minutes"):
         call(drain_backfill.handler, route=ROUTE.model_dump())
 

@@ -1,0 +1,248 @@
+"""How long a copy takes, and what bounds it: its course from what AWS documents, and from a few suspected speeds.
+
+A table on demand takes little at first, and grows while it is used; so does the stream of pages. Segments under way are
+spread over the table, but several of them come together in one partition now and then, and since pages are written in
+the order in which they come, the fullest partition sets the pace of all. The last segments are fewer, and so slower.
+
+Not in it: the source's users and their changes, keys that are hot, items of very different sizes, partitions that are
+split because they are hot. `tests/simulation`, where all calls of a copy happen, takes as long within a tenth.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from tasks.core.model.capacity import (
+    PARTITION_BYTES,
+    PARTITION_WRITES_PER_SECOND,
+    PEAK_SECONDS,
+    READ_UNIT_BYTES,
+    READ_UNIT_SHARE,
+    SHARD_BYTES_PER_SECOND,
+    STREAM_BYTES_PER_SECOND,
+    STREAM_BYTES_PER_SECOND_MOST,
+    STREAM_PEAK_SECONDS,
+)
+from tasks.core.model.order import spread
+
+SEGMENT_BYTES_PER_SECOND: Final = 5 * 10**6
+"""What one segment reads: a page of 1 MB in 0.2 s (suspected)."""
+COMPRESSED: Final = 4.0
+"""How many times smaller a page is in the stream (measured on made-up items; README, "Limits")."""
+WRITTEN_BY_A_SHARD: Final = 2 * 6000.0
+"""Items a second: two calls at once of each shard, at some 160 µs of CPU an item (measured on another machine)."""
+PLACES: Final = (0.125, 0.375, 0.625, 0.875)
+"""How far the segments under way have come, where it is looked how many of them are in one partition."""
+
+
+class Kind(StrEnum):
+    """What a copy may be bound by."""
+
+    UNITS = "the target's units"
+    """Of its table, or of one of its global indexes."""
+    PARTITIONS = "one partition of the target"
+    """That several segments fill."""
+    WRITES_CAP = "the cap of writes"
+    READS_CAP = "the cap of reads"
+    STREAM = "the stream of pages"
+    WRITERS = "the writers"
+    SCAN = "the scan"
+
+
+class Bound(NamedTuple):
+    """What bounds a copy for a while."""
+
+    kind: Kind
+    part: str = ""
+    """Of `UNITS`, whose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The target's table, or one of its global indexes: each has capacity of its own."""
+
+    name: str
+    units: float
+    """That the copy writes to it."""
+    at_once: float
+    """That it takes a second when the copy begins."""
+    most: float
+    """That it grows to while it is used; the same if it does not grow."""
+    is_set: bool
+    """Whether somebody has set this, provisioned or as the most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """What is to be copied, into what, and how."""
+
+    items: int
+    bytes_an_item: float
+    parts: Sequence[Part]
+    """The table first."""
+    segments: int
+    max_concurrency: int
+    reads_cap: float | None = None
+    """Read units a second of the source."""
+    writes_cap: float | None = None
+    """Write units a second of the target, indexes included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """How long a copy takes."""
+
+    seconds: float
+    bounds: dict[Bound, float]
+    """Seconds, by what bounds it then."""
+
+    @property
+    def bound(self) -> Bound:
+        """What bounds it most of the time."""
+        return max(self.bounds, key=lambda bound: self.bounds[bound])
+
+
+def expect(copy: Copy) -> Duration:
+    """Return how long a copy takes. A copy of nothing takes no time, bound by the scan."""
+    course = _Course(copy)
+    order = spread(copy.segments)
+    for first in range(0, copy.segments if copy.items else 0, copy.max_concurrency):
+        course.copy_segments(order[first : first + copy.max_concurrency])
+    return Duration(course.now, course.bounds or {Bound(Kind.SCAN): 0.0})
+
+
+def crowding(under_way: Sequence[int], segments: int, partitions: int) -> float:
+    """Return how many of the segments under way the fullest partition has, on the average while they go on.
+
+    Args:
+        under_way: their numbers.
+        segments: of the table in all.
+        partitions: all of the same width.
+    """
+    fullest = 0
+    for place in PLACES:
+        held = Counter(int((number + place) / segments * partitions) for number in under_way)
+        fullest += max(held.values())
+    return fullest / len(PLACES)
+
+
+@dataclass(slots=True)
+class _Growing:
+    """What something on demand takes: twice its former peak, once that has stood for a while."""
+
+    takes: float
+    most: float
+    peak_seconds: float
+    highest: float = 0.0
+    exceeded_at: float | None = None
+    """When it was first asked for more than its former peak, which is half of what it takes."""
+
+    @property
+    def grows_at(self) -> float:
+        return math.inf if self.exceeded_at is None else self.exceeded_at + self.peak_seconds
+
+    def note(self, rate: float, now: float) -> None:
+        """Note that so much is asked of it from now on."""
+        if self.takes >= self.most:
+            return
+        if self.exceeded_at is None and rate > self.takes / 2:
+            self.exceeded_at, self.highest = now, 0.0
+        self.highest = max(self.highest, rate)
+
+    def grow(self, now: float) -> bool:
+        """Let it grow, if the time for it has come."""
+        if now < self.grows_at:
+            return False
+        self.takes = min(self.most, max(self.takes, 2 * self.highest))
+        self.exceeded_at = None
+        return True
+
+
+@dataclass(slots=True)
+class _Course:
+    """A copy under way."""
+
+    copy: Copy
+    now: float = 0.0
+    bounds: dict[Bound, float] = field(default_factory=dict)
+    _copied: float = 0.0
+    """Items."""
+    _parts: list[_Growing] = field(init=False)
+    _stream: _Growing = field(init=False)
+    _partitions: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._parts = [_Growing(part.at_once, part.most, PEAK_SECONDS) for part in self.copy.parts]
+        self._stream = _Growing(STREAM_BYTES_PER_SECOND, STREAM_BYTES_PER_SECOND_MOST, STREAM_PEAK_SECONDS)
+        self._partitions = _partitions_for(self._parts[0].takes)
+
+    def copy_segments(self, under_way: Sequence[int]) -> None:
+        """Copy some segments, all at once, to their ends."""
+        copy, left = self.copy, self.copy.items * len(under_way) / self.copy.segments
+        crowded: dict[int, float] = {}
+        while left > 0:
+            held = crowded.setdefault(self._partitions, crowding(under_way, copy.segments, self._partitions))
+            bound, rate = min(self._rates(len(under_way), held), key=lambda one: one[1])
+            for part, growing in zip(copy.parts, self._parts, strict=True):
+                growing.note(rate * part.units / copy.items, self.now)
+            # The scan runs ahead of the writer, and comes in bursts: the stream grows as soon as it can.
+            read = self._scanned(len(under_way)) * copy.bytes_an_item / COMPRESSED
+            self._stream.note(min(read, self._stream.takes), self.now)
+            seconds = min(
+                left / rate,
+                (self._items_to_split() - self._copied) / rate,
+                *(growing.grows_at - self.now for growing in (*self._parts, self._stream)),
+            )
+            self.bounds[bound] = self.bounds.get(bound, 0.0) + seconds
+            self.now += seconds
+            done = min(left, rate * seconds)
+            left = 0.0 if left - done < copy.items * 1e-12 else left - done
+            self._copied += done
+            self._grow()
+
+    def _grow(self) -> None:
+        self._stream.grow(self.now)
+        for number, growing in enumerate(self._parts):
+            has_grown = growing.grow(self.now)
+            if has_grown and number == 0:
+                while self._partitions * PARTITION_WRITES_PER_SECOND < growing.takes:
+                    self._partitions *= 2
+        while self._copied >= self._items_to_split() * (1 - 1e-9):
+            self._partitions *= 2
+        table = self.copy.parts[0]
+        if not table.is_set:
+            # One that was split takes what its partitions do (suspected).
+            of_partitions = float(self._partitions * PARTITION_WRITES_PER_SECOND)
+            self._parts[0].takes = min(table.most, max(self._parts[0].takes, of_partitions))
+
+    def _items_to_split(self) -> float:
+        """Return how many items in all the partitions hold before they are split, all about at the same time."""
+        return self._partitions * PARTITION_BYTES / max(1.0, self.copy.bytes_an_item)
+
+    def _scanned(self, under_way: int) -> float:
+        """Return how many items a second are read, where nothing holds the scan back."""
+        return under_way * SEGMENT_BYTES_PER_SECOND / max(1.0, self.copy.bytes_an_item)
+
+    def _rates(self, under_way: int, held: float) -> Iterator[tuple[Bound, float]]:
+        """Yield how many items a second each bound lets through; of two that let the same through the first counts."""
+        copy, item_bytes = self.copy, max(1.0, self.copy.bytes_an_item)
+        total = sum(part.units for part in copy.parts)
+        if copy.writes_cap is not None and total:
+            yield Bound(Kind.WRITES_CAP), copy.writes_cap * copy.items / total
+        for part, growing in zip(copy.parts, self._parts, strict=True):
+            if part.units:
+                yield Bound(Kind.UNITS, part.name), growing.takes * copy.items / part.units
+        of_partitions = PARTITION_WRITES_PER_SECOND * under_way / held
+        yield Bound(Kind.PARTITIONS), of_partitions * copy.items / copy.parts[0].units
+        if copy.reads_cap is not None:
+            yield Bound(Kind.READS_CAP), copy.reads_cap * READ_UNIT_BYTES / READ_UNIT_SHARE / item_bytes
+        yield Bound(Kind.STREAM), self._stream.takes * COMPRESSED / item_bytes
+        yield Bound(Kind.WRITERS), self._stream.takes / SHARD_BYTES_PER_SECOND * WRITTEN_BY_A_SHARD
+        yield Bound(Kind.SCAN), self._scanned(under_way)
+
+
+def _partitions_for(units: float) -> int:
+    return max(1, math.ceil(units / PARTITION_WRITES_PER_SECOND))
