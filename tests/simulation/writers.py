@@ -9,8 +9,10 @@ done comes again. All that is decided is decided by `tasks.core.copy.insertion`.
 import heapq
 import itertools
 import random
-from collections.abc import Generator
+from collections import deque
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from tasks.core.copy.insertion import LANES, Insertion, Outcome, Pace, Progress
 
@@ -37,8 +39,28 @@ class Signal:
         self.waiting: Process | None = None
 
 
-Process = Generator["float | Signal", None, None]
+class Gate:
+    """Only one process is behind it at a time; the others wait in the order in which they came."""
+
+    def __init__(self) -> None:
+        self.is_taken = False
+        self.waiting: deque[Process] = deque()
+
+
+Process = Generator["float | Signal | Gate", None, None]
 """A process in virtual time yields how long it waits, or for what."""
+Granted = Generator["float | Signal | Gate", None, bool]
+"""A part of one, which says whether it got what it waited for."""
+
+
+class Sold(Protocol):
+    """Turns of one call, under a cap."""
+
+    def take(self, pieces: int) -> Granted:
+        """Wait for a turn for so many items; return whether there was one."""
+
+    def settle(self, pieces: int, took: int) -> None:
+        """Set off what they took."""
 
 
 class Clock:
@@ -63,6 +85,8 @@ class Clock:
                 continue
             if isinstance(wait, Signal):
                 wait.waiting = process
+            elif isinstance(wait, Gate):
+                wait.waiting.append(process)
             else:
                 heapq.heappush(self._queue, (self.now + wait, next(self._order), process))
         self.now = until
@@ -140,6 +164,10 @@ class World:
     are_pages_together: bool = False
     keeps_progress: bool = True
     seed: int = 1
+    turns_of_a_call: Callable[[float], Sold] | None = None
+    """Returns those of a call which begins then; `None` where no cap is set."""
+    next_page: Callable[[], int | None] | None = None
+    """Returns the number of the next page that was put into the stream; `None` where there is always one."""
     pages: int = 0
     """That have their receipt."""
 
@@ -158,22 +186,33 @@ class World:
         pace = Pace()
         yield self.chance.random()
         while True:
-            records = [Page(next(self._numbers), self.are_pages_together) for _ in range(RECORDS_AT_ONCE)]
+            records = self._records()
+            if not records:
+                yield AGAIN_SECONDS
             while not all(page.has_receipt for page in records):
                 began = self.clock.now
+                turns = None if self.turns_of_a_call is None else self.turns_of_a_call(began)
                 for number, page in enumerate(records):
                     if number and self.clock.now - began > BEGIN_SECONDS:
                         break
                     if not page.has_receipt:
-                        yield from self._write(page, pace, deadline=began + GO_ON_SECONDS)
+                        yield from self._write(page, pace, turns, deadline=began + GO_ON_SECONDS)
                 if not all(page.has_receipt for page in records):
                     yield AGAIN_SECONDS
 
-    def _write(self, page: Page, pace: Pace, *, deadline: float) -> Process:
+    def _records(self) -> list[Page]:
+        numbers: list[int | None]
+        if self.next_page is None:
+            numbers = [next(self._numbers) for _ in range(RECORDS_AT_ONCE)]
+        else:
+            numbers = [self.next_page() for _ in range(RECORDS_AT_ONCE)]
+        return [Page(number, self.are_pages_together) for number in numbers if number is not None]
+
+    def _write(self, page: Page, pace: Pace, turns: Sold | None, *, deadline: float) -> Process:
         yield PAGE_SECONDS
         insertion = Insertion(ITEMS_A_PAGE, pace, deadline=deadline, progress=page.progress)
         done = Signal()
-        lanes = [self._lane(page, insertion, done) for _ in range(LANES)]
+        lanes = [self._lane(page, insertion, turns, done) for _ in range(LANES)]
         done.expected = LANES
         for lane in lanes:
             self.clock.begin(lane)
@@ -183,9 +222,12 @@ class World:
         if self.keeps_progress:
             page.progress = insertion.progress()
 
-    def _lane(self, page: Page, insertion: Insertion, done: "Signal") -> Process:
+    def _lane(self, page: Page, insertion: Insertion, turns: Sold | None, done: "Signal") -> Process:
         while (batch := insertion.next_batch(self.clock.now, self.chance.random)) is not None:
             yield batch.wait_seconds
+            if turns is not None and not (yield from turns.take(len(batch.numbers))):
+                insertion.stop()  # the page comes again
+                break
             seconds = self.chance.uniform(*CALL_SECONDS)
             yield seconds / 2
             self.target.calls += 1
@@ -194,6 +236,8 @@ class World:
                 for item in batch.numbers
             ]
             yield seconds / 2
+            if turns is not None:
+                turns.settle(len(outcomes), len(outcomes) - outcomes.count(Outcome.NOT_NOW))
             insertion.take(batch, outcomes, self.clock.now)
         done.expected -= 1
         if not done.expected and done.waiting is not None:
