@@ -1,6 +1,6 @@
 """`python -m tests.simulation`, or `make simulate`: migrate tables of three sizes in virtual time, before and after.
 
-Prints what came of them and their bills, puts both into `docs/scale.md`, and draws `docs/scale.svg`.
+Prints what came of them, their bills, and what a proof takes, puts it into `docs/scale.md`, and draws `docs/scale.svg`.
 """
 
 import sys
@@ -14,8 +14,9 @@ from rich.table import Table
 from tests.simulation.draw import draw
 from tests.simulation.pipeline import Run, migrate
 from tests.simulation.policies import AFTER, BEFORE
+from tests.simulation.proof_goal import proofs
 from tests.simulation.report import bills, figures, placed
-from tests.simulation.scenarios import LARGE, MIDDLE, SMALL, WARM
+from tests.simulation.scenarios import LARGE, MIDDLE, SMALL, TINY_ITEMS, WARM
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 RUNS = (
@@ -27,16 +28,18 @@ RUNS = (
     (LARGE, BEFORE),
     (LARGE, AFTER),
 )
+PROVEN = (SMALL, MIDDLE, WARM, LARGE, TINY_ITEMS)
 
 
 def main(docs: Path = DOCS) -> int:
     """Run all sizes, and say what came of them."""
     console = Console(width=None if sys.stdout.isatty() else 160)
     runs = list(_migrate_all(console))
-    for lines in (figures(runs), bills(runs)):
+    tables = {"runs": [*figures(runs)], "bills": [*bills(runs)], "proofs": [*proofs(PROVEN)]}
+    for lines in tables.values():
         console.print(_table(lines))
     document, picture = docs / "scale.md", docs / "scale.svg"
-    document.write_text(placed(document.read_text(encoding="utf-8"), runs), encoding="utf-8")
+    document.write_text(placed(document.read_text(encoding="utf-8"), tables), encoding="utf-8")
     picture.write_text(draw([run for run in runs if run.scenario is MIDDLE]), encoding="utf-8")
     console.print(f"written: {document}, {picture}")
     return 0

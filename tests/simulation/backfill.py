@@ -121,7 +121,7 @@ class Backfill:
         if items:
             for piece, _, count in came:
                 piece.behind += count
-            portions = [Portion(piece.number, place, count / items) for piece, place, count in came]
+            portions = [Portion(piece.number, place, count / items) for piece, place, count in came if count]
             world.pages.put(Batch(world.now, items, items * scenario.record_bytes, portions), seconds)
         self._charge_scan(items, units, seconds if pace else 0.0)
         scan.begin_more(world.now + seconds)

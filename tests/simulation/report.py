@@ -1,16 +1,17 @@
 """What runs have to tell, as a table for a terminal and for docs/scale.md, and as bills."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from tests.simulation.pipeline import Run
+from tests.simulation.policies import AFTER
 
 FIGURES: Final[Mapping[str, Callable[[Run], str]]] = {
     "copy": lambda run: hours(run.phases["copy"]),
-    "the plan's estimate": lambda run: hours(run.planned.seconds),
-    "estimate over copy": lambda run: f"{run.planned.seconds / run.phases['copy']:.2f}",
+    "the plan's estimate": lambda run: of_plan(run, hours(run.planned.seconds)),
+    "estimate over copy": lambda run: of_plan(run, f"{run.planned.seconds / run.phases['copy']:.2f}"),
     "bound by": lambda run: run.world.bound,
-    "by the plan bound by": lambda run: run.planned.bound.kind,
+    "by the estimate": lambda run: of_plan(run, run.planned.bound.kind),
     "useful writes a second": lambda run: f"{run.useful_writes:,.0f}",
     "write units wasted": lambda run: f"{run.wasted_share:.1%}",
     "reads of users refused": lambda run: f"{run.world.users.refused_reads:,.0f}",
@@ -25,6 +26,11 @@ FIGURES: Final[Mapping[str, Callable[[Run], str]]] = {
     "ends": lambda run: run.failure or "well",
 }
 """What there is to tell of a run."""
+
+
+def of_plan(run: Run, said: str) -> str:
+    """Return what today's plan says; nothing for a run by what was decided before, which it says nothing of."""
+    return said if run.policy is AFTER else ""
 
 
 def name_of(run: Run) -> str:
@@ -58,9 +64,9 @@ def bills(runs: Sequence[Run]) -> Iterator[str]:
     yield f"| **all** | {' | '.join(f'{run.world.bill.total:,.2f}' for run in runs)} |"
 
 
-def placed(document: str, runs: Sequence[Run]) -> str:
-    """Return docs/scale.md with the tables of these runs in place of those that it has."""
-    for name, lines in (("runs", figures(runs)), ("bills", bills(runs))):
+def placed(document: str, tables: Mapping[str, Iterable[str]]) -> str:
+    """Return docs/scale.md with these tables, by the names of their places, in place of those that it has."""
+    for name, lines in tables.items():
         before, begin, rest = document.partition(f"<!-- {name} -->\n")
         _, end, behind = rest.partition(f"\n<!-- end of {name} -->")
         document = before + begin + "\n" + "\n".join(lines) + "\n" + end + behind

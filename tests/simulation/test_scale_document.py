@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulation.pipeline import migrate
 from tests.simulation.policies import AFTER
-from tests.simulation.report import FIGURES, figures, name_of, placed
+from tests.simulation.report import FIGURES, bills, figures, name_of, placed
 from tests.simulation.scenarios import MIDDLE, SMALL
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -31,9 +31,16 @@ def test_the_document_tells_what_the_simulation_says_now() -> None:
     run = migrate(SMALL, AFTER)
     cells = told()[name_of(run)]
     assert set(cells) == set(FIGURES)
-    for what in ("copy", "proof", "useful writes a second", "USD"):
+    for what in ("copy", "the plan's estimate", "proof", "useful writes a second", "USD"):
         now = FIGURES[what](run)
         assert number(cells[what]) == pytest.approx(number(now), rel=WITHIN), f"{what}: run `make simulate`"
+
+
+def test_the_plan_of_each_run_is_told_beside_its_copy_and_within_a_tenth_of_it() -> None:
+    runs = [cells for name, cells in told().items() if name.endswith(", after")]
+    assert len(runs) == 4
+    for cells in runs:
+        assert number(cells["estimate over copy"]) == pytest.approx(1, abs=WITHIN)
 
 
 def test_the_picture_is_of_the_runs_in_the_document() -> None:
@@ -47,8 +54,8 @@ def test_the_picture_is_of_the_runs_in_the_document() -> None:
 
 def test_tables_are_put_in_the_place_of_the_former_ones_and_nothing_else_is_touched() -> None:
     run = migrate(SMALL, AFTER)
-    once = placed(DOCUMENT, [run])
-    assert placed(once, [run]) == once
+    once = placed(DOCUMENT, {"runs": figures([run]), "bills": bills([run])})
+    assert placed(once, {"runs": figures([run]), "bills": bills([run])}) == once
     assert "\n".join(figures([run])) in once
     assert once.startswith(DOCUMENT.partition("<!-- runs -->")[0])
     assert once.endswith(DOCUMENT.partition("<!-- end of bills -->")[2])

@@ -34,8 +34,12 @@ COMPRESSED: Final = 4.0
 """How many times smaller a page is in the stream (measured on made-up items; README, "Limits")."""
 WRITTEN_BY_A_SHARD: Final = 2 * 6000.0
 """Items a second: two calls at once of each shard, at some 160 µs of CPU an item (measured on another machine)."""
-PLACES: Final = (0.125, 0.375, 0.625, 0.875)
-"""How far the segments under way have come, where it is looked how many of them are in one partition."""
+STRETCHES: Final = 8
+"""Of the segments under way, one after the other: in each it is looked how many of them are in one partition."""
+
+
+UNEVEN: Final = 1.05
+"""Writes come unevenly: a peak is so much more than the average beside it, and what counts for growth is the peak."""
 
 
 class Kind(StrEnum):
@@ -114,19 +118,16 @@ def expect(copy: Copy) -> Duration:
     return Duration(course.now, course.bounds or {Bound(Kind.SCAN): 0.0})
 
 
-def crowding(under_way: Sequence[int], segments: int, partitions: int) -> float:
-    """Return how many of the segments under way the fullest partition has, on the average while they go on.
+def crowding(under_way: Sequence[int], segments: int, partitions: int, *, done: float) -> int:
+    """Return how many of the segments under way are in the partition that most of them are in.
 
     Args:
-        under_way: their numbers.
+        under_way: the segments' numbers.
         segments: of the table in all.
         partitions: all of the same width.
+        done: which share of each of them is read.
     """
-    fullest = 0
-    for place in PLACES:
-        held = Counter(int((number + place) / segments * partitions) for number in under_way)
-        fullest += max(held.values())
-    return fullest / len(PLACES)
+    return max(Counter(int((number + done) / segments * partitions) for number in under_way).values())
 
 
 @dataclass(slots=True)
@@ -148,9 +149,10 @@ class _Growing:
         """Note that so much is asked of it from now on."""
         if self.takes >= self.most:
             return
-        if self.exceeded_at is None and rate > self.takes / 2:
+        peak = min(self.takes, rate * UNEVEN)
+        if self.exceeded_at is None and peak > self.takes / 2:
             self.exceeded_at, self.highest = now, 0.0
-        self.highest = max(self.highest, rate)
+        self.highest = max(self.highest, peak)
 
     def grow(self, now: float) -> bool:
         """Let it grow, if the time for it has come."""
@@ -162,6 +164,30 @@ class _Growing:
 
 
 @dataclass(slots=True)
+class _Capacity(_Growing):
+    """Of a table, or of an index: its partitions are split as it takes more, and when they are full."""
+
+    partitions: int = 1
+
+    def grow(self, now: float) -> bool:
+        has_grown = _Growing.grow(self, now)
+        if has_grown:
+            while self.partitions * PARTITION_WRITES_PER_SECOND < self.takes:
+                self.partitions *= 2
+            self._take_what_they_do()
+        return has_grown
+
+    def split(self) -> None:
+        """Split all partitions."""
+        self.partitions *= 2
+        self._take_what_they_do()
+
+    def _take_what_they_do(self) -> None:
+        """What was split takes what its partitions do, if nobody has set less (suspected)."""
+        self.takes = min(self.most, max(self.takes, float(self.partitions * PARTITION_WRITES_PER_SECOND)))
+
+
+@dataclass(slots=True)
 class _Course:
     """A copy under way."""
 
@@ -170,21 +196,25 @@ class _Course:
     bounds: dict[Bound, float] = field(default_factory=dict)
     _copied: float = 0.0
     """Items."""
-    _parts: list[_Growing] = field(init=False)
+    _parts: list[_Capacity] = field(init=False)
     _stream: _Growing = field(init=False)
-    _partitions: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self._parts = [_Growing(part.at_once, part.most, PEAK_SECONDS) for part in self.copy.parts]
+        self._parts = [
+            _Capacity(part.at_once, part.most, PEAK_SECONDS, partitions=_partitions_for(part.at_once))
+            for part in self.copy.parts
+        ]
         self._stream = _Growing(STREAM_BYTES_PER_SECOND, STREAM_BYTES_PER_SECOND_MOST, STREAM_PEAK_SECONDS)
-        self._partitions = _partitions_for(self._parts[0].takes)
 
     def copy_segments(self, under_way: Sequence[int]) -> None:
         """Copy some segments, all at once, to their ends."""
-        copy, left = self.copy, self.copy.items * len(under_way) / self.copy.segments
-        crowded: dict[int, float] = {}
+        for stretch in range(STRETCHES):
+            self._copy_stretch(under_way, done=(stretch + 0.5) / STRETCHES)
+
+    def _copy_stretch(self, under_way: Sequence[int], *, done: float) -> None:
+        copy, left = self.copy, self.copy.items * len(under_way) / self.copy.segments / STRETCHES
         while left > 0:
-            held = crowded.setdefault(self._partitions, crowding(under_way, copy.segments, self._partitions))
+            held = crowding(under_way, copy.segments, self._table.partitions, done=done)
             bound, rate = min(self._rates(len(under_way), held), key=lambda one: one[1])
             for part, growing in zip(copy.parts, self._parts, strict=True):
                 growing.note(rate * part.units / copy.items, self.now)
@@ -198,35 +228,30 @@ class _Course:
             )
             self.bounds[bound] = self.bounds.get(bound, 0.0) + seconds
             self.now += seconds
-            done = min(left, rate * seconds)
-            left = 0.0 if left - done < copy.items * 1e-12 else left - done
-            self._copied += done
+            copied = min(left, rate * seconds)
+            left = 0.0 if left - copied < copy.items * 1e-12 else left - copied
+            self._copied += copied
             self._grow()
 
+    @property
+    def _table(self) -> _Capacity:
+        return self._parts[0]
+
     def _grow(self) -> None:
-        self._stream.grow(self.now)
-        for number, growing in enumerate(self._parts):
-            has_grown = growing.grow(self.now)
-            if has_grown and number == 0:
-                while self._partitions * PARTITION_WRITES_PER_SECOND < growing.takes:
-                    self._partitions *= 2
+        for growing in (*self._parts, self._stream):
+            growing.grow(self.now)
         while self._copied >= self._items_to_split() * (1 - 1e-9):
-            self._partitions *= 2
-        table = self.copy.parts[0]
-        if not table.is_set:
-            # One that was split takes what its partitions do (suspected).
-            of_partitions = float(self._partitions * PARTITION_WRITES_PER_SECOND)
-            self._parts[0].takes = min(table.most, max(self._parts[0].takes, of_partitions))
+            self._table.split()
 
     def _items_to_split(self) -> float:
         """Return how many items in all the partitions hold before they are split, all about at the same time."""
-        return self._partitions * PARTITION_BYTES / max(1.0, self.copy.bytes_an_item)
+        return self._table.partitions * PARTITION_BYTES / max(1.0, self.copy.bytes_an_item)
 
     def _scanned(self, under_way: int) -> float:
         """Return how many items a second are read, where nothing holds the scan back."""
         return under_way * SEGMENT_BYTES_PER_SECOND / max(1.0, self.copy.bytes_an_item)
 
-    def _rates(self, under_way: int, held: float) -> Iterator[tuple[Bound, float]]:
+    def _rates(self, under_way: int, held: int) -> Iterator[tuple[Bound, float]]:
         """Yield how many items a second each bound lets through; of two that let the same through the first counts."""
         copy, item_bytes = self.copy, max(1.0, self.copy.bytes_an_item)
         total = sum(part.units for part in copy.parts)
