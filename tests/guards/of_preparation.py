@@ -59,9 +59,9 @@ GUARDS_OF_PREPARATION = (
     ),
     Guard(without="a target without an index is taken", at="target_fit.target_reasons", by=Drop("_index_reasons")),
     Guard(
-        without="a target that the writer cannot fill is taken",
-        at="target_fit.target_reasons",
-        by=Drop("_capacity_reasons"),
+        without="a target is taken under which pages would expire",
+        at="plan.reasons_against",
+        by=Drop("capacity_reasons"),
     ),
     Guard(
         without="a field that is given twice counts by its last",
