@@ -234,7 +234,7 @@ class RejectsFound(TableferryError):
 
 
 class DriftFound(TableferryError):
-    """Source and target are not equal. The message counts the differences and shows samples of keys."""
+    """The target, or one of its replicas, is not equal to the source. The message counts and shows samples of keys."""
 
     way_out = (
         "Look at the rejects and the logs, mend those keys at the target, never the source's items, then redrive: they "

@@ -140,7 +140,7 @@ class Digests:
         if (found := chain(links, slice_.begun_place)) is None:
             raise PreconditionFailed(
                 f"what the proof has read of {slice_.name} is not whole in the control table; an item that was not "
-                "read must not count as equal. Resume, which reads both tables anew"
+                "read must not count as equal. Resume, which reads all tables anew"
             )
         return found
 
