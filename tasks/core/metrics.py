@@ -92,7 +92,10 @@ MAPPINGS_DOWN: Final = Metric(
 ITEMS_VERIFIED: Final = Metric("ItemsVerified", "Count", "items read for the proof, of all tables")
 SUSPECTS: Final = Metric("Suspects", "Count", "keys that differed between the lists of hashes, and still at a look")
 UNEQUAL_BUCKETS: Final = Metric(
-    "UnequalBuckets", "Count", "sums that came out unequal, of 64 for each table that is compared with the source; 0 if none", statistic="Maximum"
+    "UnequalBuckets",
+    "Count",
+    "unequal sums of 64 a table that is compared with the source; 0 if none",
+    statistic="Maximum",
 )
 DRIFT: Final = Metric("Drift", "Count", "keys that are proven to differ, 0 if none", statistic="Maximum")
 TOMBSTONES_PURGED: Final = Metric("TombstonesPurged", "Count", "ledger entries that were dealt with")

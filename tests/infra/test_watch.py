@@ -12,6 +12,7 @@ import pytest
 
 from infra.aws.functions.registry import emitters_of
 from tasks.core import metrics
+from tasks.core.copy.back_pressure import PAGES_KEPT_HOURS
 from tasks.core.run.caps import STUCK_SECONDS
 from tests.infra.synthesized import joined, resources, template
 
@@ -198,6 +199,13 @@ def test_a_function_that_fails_now_and_then_wakes_nobody_and_one_that_goes_on_fa
     assert goes_off("Throttled", polls(300, 0.6, Throttles_WritePages=10))
 
 
+def test_a_page_that_comes_near_to_what_kinesis_keeps_is_told_of() -> None:
+    """No number of tries ends a page: that it grows old is all that says so."""
+    half = PAGES_KEPT_HOURS * 3_600_000 / 2
+    assert breaches("PagesOld", IteratorAge_WritePages=half + 1)
+    assert not breaches("PagesOld", IteratorAge_WritePages=half - 1)
+
+
 def test_no_wait_lasts_for_ever_unseen() -> None:
     watched = {
         _called(one).removeprefix("Waits_")
@@ -206,7 +214,7 @@ def test_no_wait_lasts_for_ever_unseen() -> None:
         if one[1] == "Waits"
     }
     waiting = set(emitters_of(metrics.WAITS))
-    paused = {"ScanSegment", "VerifySegment"}
+    paused = {"ScanSegment", "VerifySegment"}  # CompareDigests waits for the replicator, too
     assert watched == waiting - paused - {"DrainBackfill"}, "which fails by itself: see test_drain_backfill"
     assert STUCK_SECONDS <= 15 * 60
 

@@ -97,7 +97,7 @@ def _scanned(event: Event, _: int) -> Event:
 
 def _verification(event: Event, _: int) -> Event:
     slices = [{"segment": n, "state": "new"} for n in range(event["plan"]["total_segments"])]
-    return {"id": "v1", "stage": "digest", "verdict": "unknown", "slices": slices}
+    return {"id": "v1", "stage": "digest", "verdict": "unknown", "replica_ids": {}, "slices": slices}
 
 
 def _compared(event: Event, count: int) -> Event:

@@ -20,6 +20,7 @@ STARTS: Mapping[str, Callable[[Scripted], str]] = {
     "fails three times": lambda scripted: scripted.start("SegmentFailsThreeTimes", total_segments=1),
     "fails for good": lambda scripted: scripted.start("SegmentFailsForGood", total_segments=1),
     "unreadable": lambda scripted: scripted.start("SegmentUnreadable", total_segments=1),
+    "nothing left": lambda scripted: scripted.start("NothingLeft"),
     "drift": lambda scripted: scripted.start("Drift", approval="required"),
     "approval mocked": lambda scripted: scripted.start("Approved", approval="required"),
     "denial mocked": lambda scripted: scripted.start("Denied", approval="required"),
@@ -73,6 +74,15 @@ def test_no_phase_is_left_out_and_each_loop_is_walked(scripted: Scripted, arns: 
         "CompareDigests": 2,
     }
     assert ended.output["cut_over"] == {"active_table": "scripted-target", "at": 2.5}
+
+
+def test_a_resume_that_has_nothing_left_to_scan_passes_the_map_by(scripted: Scripted, arns: dict[str, str]) -> None:
+    """AWS does not say what a distributed Map makes of an empty array."""
+    ended = scripted.ended(arns["nothing left"])
+    assert ended.status == "SUCCEEDED"
+    assert "Backfill" not in ended.states
+    assert ended.states.index("DrainBackfill") == ended.states.index("IsScanLeft") + 1
+    assert "ScanSegment" not in scripted.calls(arns["nothing left"])
 
 
 def test_a_refusal_is_not_tried_again_and_nothing_is_changed(scripted: Scripted, arns: dict[str, str]) -> None:

@@ -59,6 +59,7 @@ class FakeStream:
         self.listings = 0
         self.born: dict[str, FakeShard] = {}
         """They are listed from the second time on."""
+        self.shards_a_page = 10_000
 
     def get_shard_iterator(self, *, StreamArn: str, ShardId: str, **start: Any) -> dict[str, Any]:  # noqa: ANN401, N803 — boto3's
         assert StreamArn == STREAM
@@ -93,11 +94,16 @@ class FakeStream:
         records = [{"dynamodb": {"SequenceNumber": one, "ApproximateCreationDateTime": AT}} for one in numbers]
         return {"Records": records, **({} if following is None else {"NextShardIterator": following})}
 
-    def describe_stream(self, **_: object) -> dict[str, Any]:
+    def describe_stream(self, *, StreamArn: str, ExclusiveStartShardId: str | None = None) -> dict[str, Any]:  # noqa: N803 — boto3's names
+        assert StreamArn == STREAM
         self.listings += 1
         if self.listings > 1:
             self.shards.update(self.born)
-        return {"StreamDescription": {"Shards": [shard.described(name) for name, shard in self.shards.items()]}}
+        names = list(self.shards)
+        first = 0 if ExclusiveStartShardId is None else names.index(ExclusiveStartShardId) + 1
+        page = names[first : first + self.shards_a_page]
+        more = {"LastEvaluatedShardId": page[-1]} if first + len(page) < len(names) else {}
+        return {"StreamDescription": {"Shards": [self.shards[name].described(name) for name in page], **more}}
 
 
 @pytest.fixture(autouse=True)
@@ -174,6 +180,15 @@ def test_a_list_of_shards_is_kept_for_a_moment_and_not_where_a_shard_of_it_has_c
     stream.shards["shard-1"] = FakeShard([["1"]], closes=True)
     stream.born = {"shard-2": FakeShard([["2"]], parent="shard-1")}
     assert read_tips(monkeypatch, stream) == {"shard-1": "1", "shard-2": "2"}
+
+
+def test_shards_behind_the_first_page_of_a_list_are_read_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shard that is not listed has no tip, and a wait would not be for what it holds."""
+    monkeypatch.setattr(streams, "PAGES_A_SECOND", 1000.0)
+    stream = FakeStream(**{f"shard_{number}": FakeShard([[str(number)]], closes=True) for number in range(1, 6)})
+    stream.shards_a_page = 2
+    assert read_tips(monkeypatch, stream) == {f"shard-{number}": str(number) for number in range(1, 6)}
+    assert stream.listings >= 3
 
 
 def test_a_stream_that_was_turned_off_has_no_children_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
