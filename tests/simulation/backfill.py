@@ -5,30 +5,22 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tasks.core.copy.segment import plan_total_segments
-from tasks.core.run.duration import Kind
-from tasks.core.run.prices import (
-    READ_REQUEST_UNIT,
-    STATE_TRANSITION,
-    STREAM_GB_IN,
-    STREAM_GB_OUT,
-    WRITE_REQUEST_UNIT,
-)
-from tests.simulation import functions
-from tests.simulation.functions import ACCOUNT_CALLS, PAGE_SECONDS
+from tasks.core.run import charges
+from tasks.core.run.duration import ACCOUNT_CALLS, Kind
+from tasks.core.run.prices import WRITE_REQUEST_UNIT
+from tasks.core.run.work import PAGE_SECONDS, RECORDS_A_CALL, SCAN_CALL_SECONDS
 from tests.simulation.planning import caps_of
 from tests.simulation.policy import Policy
 from tests.simulation.replication import Replicator
 from tests.simulation.scan import Scan, Slice, slices_of
 from tests.simulation.stream import Batch, Portion
 from tests.simulation.table import PARTITION_WRITES, Load
-from tests.simulation.world import DAY, GIGABYTE, Sample, World
+from tests.simulation.world import DAY, Sample, World
 
 __all__ = ["Backfill"]
 
 CALLS_A_WRITER: Final = 4
 """Side by side."""
-SCAN_CALL_SECONDS: Final = 150.0
-"""A call of ScanSegment works for half of its timeout."""
 ENDS_WITHIN_SECONDS: Final = 120 * DAY
 """A run that takes longer is given up."""
 STARVED: Final = 0.5
@@ -128,15 +120,16 @@ class Backfill:
         return refused, accepted
 
     def _charge_scan(self, items: float, units: float, seconds: float) -> None:
-        world, bill = self.world, self.world.bill
-        pages = items / world.scenario.items_a_page
-        calls = self.scan.reading * seconds / SCAN_CALL_SECONDS
-        bill.add("scan", READ_REQUEST_UNIT, units)
-        functions.run(bill, "scan", "ScanSegment", calls=calls, seconds=self.scan.reading * seconds)
-        bill.add("state machine", STATE_TRANSITION, 2 * calls)
-        bill.add("stream of pages", STREAM_GB_IN, items * world.scenario.record_bytes / GIGABYTE)
-        bill.add("books", WRITE_REQUEST_UNIT, 2 * pages)  # the send ledger's entry, and the receipt
-        bill.add("books", READ_REQUEST_UNIT, 2 * pages)
+        scenario, working = self.world.scenario, self.scan.reading * seconds
+        self.world.bill.take(
+            charges.of_scan(
+                pages=items / scenario.items_a_page,
+                units=units,
+                bytes_in=items * scenario.record_bytes,
+                calls=working / SCAN_CALL_SECONDS,
+                seconds=working,
+            )
+        )
 
     def _write(self, accepted: float, seconds: float) -> float:
         """Let writer and replicator write beside each other; return how many items a second the writer inserted."""
@@ -249,7 +242,8 @@ class Backfill:
         useful = items * world.scenario.write_units
         world.counts.units_useful += useful
         world.counts.units_used += units
-        bill.add("items inserted", WRITE_REQUEST_UNIT, useful * each)
+        bill.take(charges.of_inserts(useful * each))
         bill.add("items written again for nothing", WRITE_REQUEST_UNIT, max(0.0, units - useful))
-        functions.run(bill, "writer", "WritePages", calls=items / world.scenario.items_a_page / 4, seconds=busy_seconds)
-        bill.add("stream of pages", STREAM_GB_OUT, items * world.scenario.record_bytes / GIGABYTE)
+        calls = items / world.scenario.items_a_page / RECORDS_A_CALL
+        bytes_out = items * world.scenario.record_bytes
+        bill.take(charges.of_writer(calls=calls, seconds=busy_seconds, bytes_out=bytes_out))

@@ -2,31 +2,28 @@
 
 from typing import Final
 
-from tasks.core.run.prices import LOGS_GB, TRACE, WRITE_REQUEST_UNIT
-from tests.simulation import functions
+from tasks.core.run import charges
+from tasks.core.run.charges import WAITING
+from tasks.core.run.prices import LOGS_GB, TRACE
+from tasks.core.run.work import DELETES, FENCE_SECONDS, GIGABYTE, PURGE_CALL_SECONDS, calls_for
 from tests.simulation.policy import Policy
-from tests.simulation.replication import Replicator, calls_for
-from tests.simulation.world import DAY, GIGABYTE, World
+from tests.simulation.replication import Replicator
+from tests.simulation.world import DAY, World
 
-DELETES: Final = 0.1
-"""Of the users' writes, so many are deletes (a guess)."""
 LOG_BYTES: Final = 1000
 """Of a call: its metrics, one line, and Lambda's own two."""
 DELETE_SECONDS: Final = 0.08
 """Of a call of 25 deletes and of striking them out of the ledger (suspected)."""
-FENCE_SECONDS: Final = 120.0
-"""Behind the fence besides: tips, the drain of changes, the flip, each some polls."""
 
 
 def approve(world: World, policy: Policy, replicator: Replicator) -> None:
     """Wait for a person, while the replicator goes on."""
     seconds = world.scenario.approval_days * DAY
-    what = "waiting for the approval"
     changes = world.users.writes * seconds
     calls = calls_for(changes, shards=replicator.shards, polls_a_second=replicator.polls_a_second, seconds=seconds)
-    replicator.idle(seconds, what)
-    world.bill.add(what, LOGS_GB, calls * policy.log_share * LOG_BYTES / GIGABYTE)
-    world.bill.add(what, TRACE, calls * policy.traced)
+    replicator.idle(seconds, WAITING)
+    world.bill.add(WAITING, LOGS_GB, calls * policy.log_share * LOG_BYTES / GIGABYTE)
+    world.bill.add(WAITING, TRACE, calls * policy.traced)
     world.wait(seconds, "ApproveCutOver")
 
 
@@ -34,9 +31,7 @@ def purge(world: World, policy: Policy, copied_seconds: float) -> float:
     """Remove what deletes have left; return for how long that holds the source fenced."""
     tombstones = DELETES * world.users.writes * copied_seconds
     seconds = tombstones / policy.purges_a_second
-    what = "purge of tombstones"
-    world.bill.add(what, WRITE_REQUEST_UNIT, 2 * tombstones)
-    functions.run(world.bill, what, "PurgeTombstones", calls=seconds / 600 + 1, seconds=seconds)
+    world.bill.take(charges.of_purge(tombstones, calls=seconds / PURGE_CALL_SECONDS + 1, seconds=seconds))
     world.wait(seconds, "PurgeTombstones")
     return seconds if policy.purges_behind_fence else 0.0
 

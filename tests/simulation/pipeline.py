@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from tasks.core.copy.back_pressure import PAGES_KEPT_HOURS
 from tasks.core.model.capacity import NEW_TABLE_WRITES_PER_SECOND
+from tasks.core.run import charges
 from tasks.core.run.duration import Duration
-from tasks.core.run.prices import STREAM_HOUR, WARM_WRITE_UNIT
+from tasks.core.run.prices import WARM_WRITE_UNIT
 from tests.simulation import ending, proof
 from tests.simulation.backfill import Backfill
 from tests.simulation.planning import planned
@@ -82,7 +83,7 @@ def migrate(scenario: Scenario, policy: Policy) -> Run:
             fenced = ending.purge(world, policy, run.phases["copy"])
     with _timed(run, "cut-over"):
         ending.cut_over(world, fenced)
-    world.bill.add("stream of pages", STREAM_HOUR, world.now / 3600)
+    world.bill.take(charges.of_stream(world.now))
     return run
 
 

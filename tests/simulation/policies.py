@@ -22,12 +22,14 @@ from tasks.core.copy.insertion import ITEMS_AT_ONCE, LANES
 from tasks.core.copy.segment import plan_checkpoints
 from tasks.core.replicate.horizon import horizon_of
 from tasks.core.replicate.tombstones import STATEMENTS_AT_ONCE
+from tasks.core.run.charges import REPLICATOR
 from tasks.core.run.prices import WRITE_REQUEST_UNIT
+from tasks.core.run.work import BOOK_READS
 from tests.simulation import ending, proof
 from tests.simulation.functions import CALL_SECONDS, POLLS_A_SECOND, WRITER_ITEMS
 from tests.simulation.old_stream import old_stream
 from tests.simulation.policy import Policy
-from tests.simulation.replication import CALLS, Replicator
+from tests.simulation.replication import Replicator
 from tests.simulation.writers import Measured, measure
 
 _MONTE_CARLO: Final = ((5.0, 1.0), (10.0, 0.986), (40.0, 0.31), (160.0, 0.107), (640.0, 0.1))
@@ -68,7 +70,7 @@ def pass_over(replicator: Replicator, old_changes: float) -> None:
     passed = sum(map(int, tips.values()))
     replicator.passing += passed
     replicator.waiting += found.records - passed
-    replicator.world.bill.add(CALLS, WRITE_REQUEST_UNIT, len(tips))  # a watermark at the horizon
+    replicator.world.bill.add(REPLICATOR, WRITE_REQUEST_UNIT, len(tips))  # a watermark at the horizon
     late = [found.open_for[shard] for shard, records in found.open_records.items() if records and shard not in tips]
     counts = replicator.world.counts
     counts.most_lag_seconds = max(counts.most_lag_seconds, *late, 0.0)
@@ -152,7 +154,7 @@ AFTER: Final = Policy(
     polls_a_second=1 / WINDOW_SECONDS,
     log_share=0.0,
     traced=0.0,
-    book_reads=2,
+    book_reads=BOOK_READS,
     purges_a_second=len(SHELVES) * STATEMENTS_AT_ONCE / ending.DELETE_SECONDS,
     purges_behind_fence=False,
 )

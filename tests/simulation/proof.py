@@ -9,15 +9,10 @@ from tasks.core.copy.segment import plan_total_segments, plan_verify_segments
 from tasks.core.prove.digest import SOURCE, SUMS_MOST, TARGET
 from tasks.core.prove.passes import expect
 from tasks.core.prove.verification import plan_slices
-from tasks.core.run.prices import (
-    READ_REQUEST_UNIT,
-    S3_GB_MONTH,
-    S3_GET,
-    S3_PUT,
-    STATE_TRANSITION,
-    WRITE_REQUEST_UNIT,
-)
-from tests.simulation import functions
+from tasks.core.run import charges
+from tasks.core.run.charges import PROOF
+from tasks.core.run.prices import READ_REQUEST_UNIT, WRITE_REQUEST_UNIT
+from tasks.core.run.work import LAG_SECONDS, UNEVEN, VERIFY_CALL_SECONDS, page_verify_seconds
 from tests.simulation.policy import Policy
 from tests.simulation.replication import Replicator
 from tests.simulation.scan import Scan, Slice
@@ -25,14 +20,6 @@ from tests.simulation.table import Load, Table
 from tests.simulation.world import Sample, World
 
 PHASE: Final = "Verify"
-READ_SECONDS: Final = 0.13
-"""Of a page (suspected)."""
-CALL_SECONDS: Final = 450.0
-"""A call of VerifySegment works for half of its timeout."""
-UNEVEN: Final = 0.1
-"""Slices are not alike: one takes so much longer than another, more or less (suspected)."""
-LAG_SECONDS: Final = 2.0
-"""Of a replicator that has nothing to catch up (suspected)."""
 
 
 @dataclass(slots=True)
@@ -61,11 +48,10 @@ def scan_both(world: World, replicator: Replicator, *, seed: int = 1) -> Pass:
         )
         for piece in plan_slices(segments, (SOURCE, TARGET))
     }
-    a_page = READ_SECONDS + scenario.items_a_page / functions.VERIFIED_ITEMS
     scan = Scan(
         list(pieces.values()),
         at_once=scenario.max_concurrency,
-        items_a_second=scenario.items_a_page / a_page,
+        items_a_second=scenario.items_a_page / page_verify_seconds(scenario.items_a_page),
         item_bytes=scenario.item_bytes,
     )
     scan.begin_more(world.now)
@@ -87,18 +73,16 @@ def _step(world: World, scan: Scan, replicator: Replicator, seconds: float) -> N
     accepted = users.writes - (users.refused_writes - before) / seconds
     live = Load(writes=accepted * world.scenario.write_units)
     _, of_target = world.target.granted(live, scan.asks(world.target, pace), seconds)
-    items = 0.0
+    read_units = 0.0
     for table, granted in ((world.source, shares), (world.target, of_target)):
         read = sum(count for _, _, count in scan.read(table, granted, pace, seconds))
         units = scan.units(read)
         writes = live.writes if table is world.target else accepted * users.write_units
         reads = users.reads if table is world.source else 0.0
         table.serve(Load(writes, reads + units / seconds), world.now, seconds)
-        world.bill.add("proof", READ_REQUEST_UNIT, units)
-        items += read
-    calls = scan.reading * seconds / CALL_SECONDS
-    functions.run(world.bill, "proof", "VerifySegment", calls=calls, seconds=scan.reading * seconds)
-    world.bill.add("state machine", STATE_TRANSITION, 2 * calls)
+        read_units += units
+    working = scan.reading * seconds
+    world.bill.take(charges.of_pass(units=read_units, calls=working / VERIFY_CALL_SECONDS, seconds=working))
     replicator.apply(replicator.asks(accepted, seconds), seconds)
     world.now += seconds
     scan.begin_more(world.now)
@@ -118,16 +102,6 @@ def prove(world: World, policy: Policy, replicator: Replicator) -> None:
     policy.compare(world, replicator, found.apart_seconds)
 
 
-ROWS_A_SECOND: Final = 1_000_000
-"""Hashes that one call compares (measured on this machine: 1.5 million, without the reads)."""
-GETS_A_SECOND: Final = 300
-"""Of lists, by one call with eight threads (suspected)."""
-LOOKS_A_SECOND: Final = 4000
-"""Keys that one call reads on both sides, 100 a call, four calls at once (suspected)."""
-KEPT_MONTHS: Final = 0.5
-"""How long the lists stay in the bucket."""
-
-
 def compare_lists(world: World, replicator: Replicator, apart_seconds: float) -> None:
     """Compare the lists of hashes, if sums are unequal, and look at the keys that differ."""
     scenario = world.scenario
@@ -138,17 +112,12 @@ def compare_lists(world: World, replicator: Replicator, apart_seconds: float) ->
         apart_seconds=apart_seconds,
         lag_seconds=LAG_SECONDS,
     )
-    world.bill.add("proof", S3_PUT, course.lists)
-    world.bill.add("proof", S3_GB_MONTH, course.list_bytes / 1e9 * KEPT_MONTHS)
+    world.bill.take(charges.of_comparison(scenario.items, course))
     if course.suspects < 1:
         return
     world.counts.listed_keys = course.listed
-    world.bill.add("proof", S3_GET, course.gets)
-    world.bill.add("proof", READ_REQUEST_UNIT, course.look_units)
-    working = 2 * scenario.items / ROWS_A_SECOND + course.gets / GETS_A_SECOND + course.suspects / LOOKS_A_SECOND
-    functions.run(world.bill, "proof", "VerifySegment", calls=SUMS_MOST, seconds=working)
+    working = charges.comparing_seconds(scenario.items, course)
     behind = working / min(SUMS_MOST, scenario.max_concurrency) + LAG_SECONDS
-    functions.run(world.bill, "proof", "CompareDigests", calls=2, seconds=2 * LAG_SECONDS)
     world.wait(behind, PHASE)
     replicator.idle(behind)
 
@@ -174,7 +143,7 @@ def list_unequal_buckets(world: World, replicator: Replicator, apart_seconds: fl
     pages = 2 * scenario.items / scenario.items_a_page
     units = pages * min(PAGE_ENTRIES, unequal * scenario.items_a_page)
     world.counts.listed_keys = listed
-    world.bill.add("proof", WRITE_REQUEST_UNIT, units)
+    world.bill.add(PROOF, WRITE_REQUEST_UNIT, units)
     # 25 entries a call, one call after the other, behind each page.
     putting = units / 25 * BATCH_SECONDS / scenario.max_concurrency
     books = Table()
@@ -185,10 +154,11 @@ def list_unequal_buckets(world: World, replicator: Replicator, apart_seconds: fl
         left -= rate * 60
         now += 60
     behind = max(0.0, now - (world.now - begun))
-    functions.run(world.bill, "proof", "VerifySegment", calls=0, seconds=behind * scenario.max_concurrency)
+    waited = behind * scenario.max_concurrency
+    world.bill.take(charges.of_calls(PROOF, "VerifySegment", calls=0, seconds=waited))
     # The lists are read again, and what differs is looked at.
-    world.bill.add("proof", READ_REQUEST_UNIT, units / 2 + 3 * changed)
+    world.bill.add(PROOF, READ_REQUEST_UNIT, units / 2 + 3 * changed)
     looking = changed / KEYS_A_SECOND
-    functions.run(world.bill, "proof", "CompareDigests", calls=looking / 600 + 1, seconds=looking)
+    world.bill.take(charges.of_calls(PROOF, "CompareDigests", calls=looking / 600 + 1, seconds=looking))
     world.wait(behind + looking, PHASE)
     replicator.idle(behind + looking)

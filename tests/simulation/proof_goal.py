@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from tasks.core.prove.passes import expect
+from tasks.core.run.work import LAG_SECONDS
 from tests.simulation.policies import AFTER
-from tests.simulation.proof import LAG_SECONDS, scan_both
+from tests.simulation.proof import scan_both
 from tests.simulation.replication import Replicator
 from tests.simulation.report import hours
 from tests.simulation.world import Scenario, world_of

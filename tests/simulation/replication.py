@@ -1,19 +1,12 @@
 """The replicator: what waits in the source's stream, and what of it gets into the target beside the writer."""
 
 from dataclasses import dataclass
-from typing import Final
 
-from tasks.core.run.prices import READ_REQUEST_UNIT, WRITE_REQUEST_UNIT
-from tests.simulation import functions
-from tests.simulation.functions import PASSED_CHANGES, POLLS_A_SECOND, REPLICATOR_BATCH, REPLICATOR_CHANGES
+from tasks.core.run import charges
+from tasks.core.run.charges import REPLICATOR
+from tasks.core.run.work import PASSED_CHANGES, REPLICATOR_CHANGES, calls_for
+from tests.simulation.functions import POLLS_A_SECOND
 from tests.simulation.world import World
-
-REPLICATION: Final = "live writes, replicated"
-CALLS: Final = "replicator"
-CALL_SECONDS: Final = 0.05
-"""Of a call, besides what it applies (suspected)."""
-PASSING_READS: Final = 3.0
-"""Read units of a call all of whose changes are passed over: plan, rule and watermark (ADR 0029)."""
 
 
 @dataclass(slots=True)
@@ -53,9 +46,7 @@ class Replicator:
         most = self.shards * PASSED_CHANGES * seconds
         passed = min(self.passing, most)
         self.passing -= passed
-        calls = passed / REPLICATOR_BATCH
-        self.world.bill.add(CALLS, READ_REQUEST_UNIT, calls * PASSING_READS)
-        functions.run(self.world.bill, CALLS, "ReplicateChanges", calls=calls, seconds=passed / PASSED_CHANGES)
+        self.world.bill.take(charges.of_passing(passed))
         return passed / most
 
     def apply(self, rate: float, seconds: float) -> None:
@@ -63,31 +54,17 @@ class Replicator:
         world, changes = self.world, rate * seconds
         self.waiting = max(0.0, self.waiting - changes)
         world.counts.most_lag_seconds = max(world.counts.most_lag_seconds, self.lag_seconds)
-        self._charge(CALLS, changes, seconds)
+        self._charge(REPLICATOR, changes, seconds)
 
     def _charge(self, what: str, changes: float, seconds: float) -> None:
         """Put changes on the bill, the calls that bring them, and the books that these keep."""
         world, bill = self.world, self.world.bill
-        bill.add(REPLICATION, WRITE_REQUEST_UNIT, changes * world.scenario.write_units * (1 + len(world.indexes)))
+        bill.take(charges.of_replicated(changes * world.scenario.write_units * (1 + len(world.indexes))))
         calls = calls_for(changes, shards=self.shards, polls_a_second=self.polls_a_second, seconds=seconds)
-        bill.add(what, READ_REQUEST_UNIT, calls * self.book_reads)
-        bill.add(what, WRITE_REQUEST_UNIT, calls)  # the watermark
-        functions.run(
-            bill, what, "ReplicateChanges", calls=calls, seconds=calls * CALL_SECONDS + changes / REPLICATOR_CHANGES
-        )
+        bill.take(charges.of_replicator(what, calls=calls, changes=changes, book_reads=self.book_reads))
 
-    def idle(self, seconds: float, what: str = CALLS) -> None:
+    def idle(self, seconds: float, what: str = REPLICATOR) -> None:
         """Go on for a while in which nothing else writes to the target."""
         changes = self.world.users.writes * seconds + self.waiting
         self.waiting = 0.0
         self._charge(what, changes, seconds)
-
-
-def calls_for(changes: float, *, shards: int, polls_a_second: float, seconds: float) -> float:
-    """Return how many calls bring so many changes: of each shard, as often as it is polled, in full batches if many."""
-    if changes <= 0:
-        return 0.0
-    polls = shards * polls_a_second * seconds
-    # A poll that finds nothing calls nobody: of the polls of a shard with few changes most do not.
-    in_use = min(changes, polls)
-    return max(in_use, changes / REPLICATOR_BATCH)

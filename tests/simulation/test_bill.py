@@ -2,9 +2,9 @@
 
 import pytest
 
+from tasks.core.run import charges
+from tasks.core.run.bill import Bill
 from tasks.core.run.prices import LAMBDA_GB_SECOND, LAMBDA_REQUEST, WRITE_REQUEST_UNIT
-from tests.simulation import functions
-from tests.simulation.bill import Bill
 
 
 def test_a_bill_is_the_sum_of_its_lines_and_of_its_purposes() -> None:
@@ -24,6 +24,6 @@ def test_nothing_is_paid_back() -> None:
 
 def test_a_functions_calls_are_paid_by_the_memory_that_it_is_deployed_with() -> None:
     bill = Bill()
-    functions.run(bill, "writer", "WritePages", calls=1e6, seconds=1e6)
+    bill.take(charges.of_calls("writer", "WritePages", calls=1e6, seconds=1e6))
     amounts = {line.price: line.amount for line in bill.lines()}
     assert amounts == {LAMBDA_REQUEST: 1e6, LAMBDA_GB_SECOND: pytest.approx(1e6 * 1769 / 1024)}

@@ -4,18 +4,19 @@ import dataclasses
 
 import pytest
 
+from tasks.core.run.charges import REPLICATED, REPLICATOR
 from tasks.core.run.prices import WRITE_REQUEST_UNIT
 from tests.simulation.old_stream import old_stream
 from tests.simulation.pipeline import migrate
 from tests.simulation.policies import AFTER, BEFORE, pass_over
-from tests.simulation.replication import CALLS, REPLICATION, Replicator
+from tests.simulation.replication import Replicator
 from tests.simulation.scenarios import SMALL
 from tests.simulation.world import DAY, world_of
 
 
 def test_a_day_of_old_changes_is_passed_over_and_not_written() -> None:
     after, before = (migrate(SMALL, policy).world for policy in (AFTER, BEFORE))
-    writes = [bill.by_purpose()[REPLICATION] for bill in (after.bill, before.bill)]
+    writes = [bill.by_purpose()[REPLICATED] for bill in (after.bill, before.bill)]
     of_a_day = DAY * SMALL.user_writes * WRITE_REQUEST_UNIT.usd
     assert writes[1] - writes[0] == pytest.approx(of_a_day, rel=0.01)
     assert after.counts.most_lag_seconds < 900
@@ -26,7 +27,7 @@ def test_what_is_passed_over_is_read_and_paid_for_all_the_same() -> None:
     with_stream, without = (
         migrate(dataclasses.replace(SMALL, stream_was_on=was_on), AFTER).world for was_on in (True, False)
     )
-    assert with_stream.bill.by_purpose()[CALLS] > without.bill.by_purpose()[CALLS]
+    assert with_stream.bill.by_purpose()[REPLICATOR] > without.bill.by_purpose()[REPLICATOR]
     assert with_stream.counts.most_lag_seconds > without.counts.most_lag_seconds, "new changes come behind old ones"
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from tasks.core.copy.insertion import Outcome
 from tasks.core.run.caps import Answer, Bought, Buy, Look, Side, Sleep, Step, Throttle, Turns
-from tests.simulation.functions import PAGE_SECONDS
+from tasks.core.run.work import PAGE_SECONDS
 from tests.simulation.writers import GO_ON_SECONDS, Gate, Granted, Process, Target, World
 
 PAGE_UNITS: Final = 122.0

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tasks.core.model.capacity import NEW_TABLE_READS_PER_SECOND
-from tests.simulation.bill import Bill
-from tests.simulation.functions import COMPRESSED, PAGE_BYTES
+from tasks.core.run.bill import Bill
+from tasks.core.run.duration import COMPRESSED
+from tasks.core.run.work import DAY_SECONDS, PAGE_BYTES
 from tests.simulation.stream import MOST_BYTES, PagesStream
 from tests.simulation.table import QUOTA, Load, Table
 from tests.simulation.users import Users
 
-DAY: Final = 86_400.0
-GIGABYTE: Final = 1e9
+DAY: Final = DAY_SECONDS
 READS_BESIDE: Final = 3
 """Read units for each write unit of a provisioned target: as a partition has them."""
 

@@ -20,12 +20,13 @@ from infra.aws.functions.grants import (
 )
 from infra.aws.functions.streams import WRITE_PAGES
 from tasks.core import metrics
+from tasks.core.run.work import MEMORY_MB
 
 BACKFILL = (
     Function(
         state="ScanSegment",
         timeout_seconds=300,
-        memory_mb=1024,
+        memory_mb=MEMORY_MB["ScanSegment"],
         names=("CONTROL_TABLE", "PAGES_STREAM_ARN", "REJECTS_BUCKET"),
         grants=(
             Grant(("dynamodb:DescribeTable", "dynamodb:Scan"), (SOURCE,)),
@@ -84,7 +85,7 @@ BACKFILL = (
     Function(
         state="PurgeTombstones",
         timeout_seconds=300,
-        memory_mb=1024,
+        memory_mb=MEMORY_MB["PurgeTombstones"],
         names=("CONTROL_TABLE", "REPLICATE_CHANGES_TIMEOUT_SECONDS"),
         grants=(
             Grant(("dynamodb:PartiQLDelete",), (TARGET,)),

@@ -13,13 +13,14 @@ from infra.aws.functions.grants import (
     control,
 )
 from tasks.core import metrics
+from tasks.core.run.work import MEMORY_MB
 
 PROOF = (
     Function(state="PlanVerify", grants=(DESCRIBE_REPLICAS,)),
     Function(
         state="VerifySegment",
         timeout_seconds=900,
-        memory_mb=1769,
+        memory_mb=MEMORY_MB["VerifySegment"],
         names=("CONTROL_TABLE", "REJECTS_BUCKET"),
         grants=(
             Grant(("dynamodb:Scan", "dynamodb:BatchGetItem"), (SOURCE, TARGET)),
@@ -39,7 +40,7 @@ PROOF = (
     Function(
         state="CompareDigests",
         timeout_seconds=600,
-        memory_mb=1769,
+        memory_mb=MEMORY_MB["CompareDigests"],
         names=("CONTROL_TABLE", "REPLICATE_CHANGES_FUNCTION", "STREAM_READS_PER_SECOND", "REJECTS_BUCKET"),
         grants=(
             KEEP_PROOF,

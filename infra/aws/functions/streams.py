@@ -12,13 +12,14 @@ from infra.aws.functions.grants import (
     control,
 )
 from tasks.core import metrics
+from tasks.core.run.work import MEMORY_MB
 
 # One full CPU each (1,769 MB): they are where the items pass.
 WRITE_PAGES = Function(
     state="WritePages",
     driven_by="pages",
     timeout_seconds=120,
-    memory_mb=1769,
+    memory_mb=MEMORY_MB["WritePages"],
     names=("CONTROL_TABLE", "REJECTS_BUCKET"),
     grants=(
         Grant(("dynamodb:PartiQLInsert", "dynamodb:PutItem"), (TARGET,)),
@@ -58,7 +59,7 @@ WRITE_PAGES = Function(
 REPLICATE_CHANGES = Function(
     state="ReplicateChanges",
     driven_by="changes",
-    memory_mb=1769,
+    memory_mb=MEMORY_MB["ReplicateChanges"],
     names=("CONTROL_TABLE", "REJECTS_BUCKET"),
     grants=(
         Grant(

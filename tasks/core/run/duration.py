@@ -32,8 +32,14 @@ SEGMENT_BYTES_PER_SECOND: Final = 5 * 10**6
 """What one segment reads: a page of 1 MB in 0.2 s (suspected)."""
 COMPRESSED: Final = 4.0
 """How many times smaller a page is in the stream (measured on made-up items; README, "Limits")."""
-WRITTEN_BY_A_SHARD: Final = 2 * 6000.0
-"""Items a second: two calls at once of each shard, at some 160 µs of CPU an item (measured on another machine)."""
+WRITERS_A_SHARD: Final = 2
+"""Calls of the writer at once, of each shard of the stream of pages."""
+WRITER_ITEMS: Final = 6000.0
+"""Items a second of one of them, at some 160 µs of CPU an item (measured on another machine)."""
+WRITTEN_BY_A_SHARD: Final = WRITERS_A_SHARD * WRITER_ITEMS
+"""Items a second."""
+ACCOUNT_CALLS: Final = 1000
+"""Calls at once, of all functions of an account and Region, by default ("Lambda quotas")."""
 STRETCHES: Final = 8
 """Of the segments under way, one after the other: in each it is looked how many of them are in one partition."""
 
@@ -93,6 +99,8 @@ class Copy:
     """Read units a second of the source."""
     writes_cap: float | None = None
     """Write units a second of the target, indexes included."""
+    stream_shards: int | None = None
+    """Of a stream of pages that has a fixed number of them; `None` for one on demand, which grows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +110,10 @@ class Duration:
     seconds: float
     bounds: dict[Bound, float]
     """Seconds, by what bounds it then."""
+    writer_seconds: float = 0.0
+    """For how long calls of the writer run, all together: where the target bounds them, they wait for it."""
+    most_shards: int = 0
+    """Of the stream of pages, in the end."""
 
     @property
     def bound(self) -> Bound:
@@ -115,7 +127,7 @@ def expect(copy: Copy) -> Duration:
     order = spread(copy.segments)
     for first in range(0, copy.segments if copy.items else 0, copy.max_concurrency):
         course.copy_segments(order[first : first + copy.max_concurrency])
-    return Duration(course.now, course.bounds or {Bound(Kind.SCAN): 0.0})
+    return Duration(course.now, course.bounds or {Bound(Kind.SCAN): 0.0}, course.writer_seconds, course.shards)
 
 
 def crowding(under_way: Sequence[int], segments: int, partitions: int, *, done: float) -> int:
@@ -194,6 +206,7 @@ class _Course:
     copy: Copy
     now: float = 0.0
     bounds: dict[Bound, float] = field(default_factory=dict)
+    writer_seconds: float = 0.0
     _copied: float = 0.0
     """Items."""
     _parts: list[_Capacity] = field(init=False)
@@ -204,7 +217,15 @@ class _Course:
             _Capacity(part.at_once, part.most, PEAK_SECONDS, partitions=_partitions_for(part.at_once))
             for part in self.copy.parts
         ]
-        self._stream = _Growing(STREAM_BYTES_PER_SECOND, STREAM_BYTES_PER_SECOND_MOST, STREAM_PEAK_SECONDS)
+        begins, most = STREAM_BYTES_PER_SECOND, STREAM_BYTES_PER_SECOND_MOST
+        if self.copy.stream_shards is not None:
+            begins = most = self.copy.stream_shards * SHARD_BYTES_PER_SECOND
+        self._stream = _Growing(begins, most, STREAM_PEAK_SECONDS)
+
+    @property
+    def shards(self) -> int:
+        """Of the stream of pages: as many as it takes megabytes a second."""
+        return math.ceil(self._stream.takes / SHARD_BYTES_PER_SECOND)
 
     def copy_segments(self, under_way: Sequence[int]) -> None:
         """Copy some segments, all at once, to their ends."""
@@ -227,6 +248,7 @@ class _Course:
                 *(growing.grows_at - self.now for growing in (*self._parts, self._stream)),
             )
             self.bounds[bound] = self.bounds.get(bound, 0.0) + seconds
+            self.writer_seconds += seconds * self._writers(bound, rate, len(under_way))
             self.now += seconds
             copied = min(left, rate * seconds)
             left = 0.0 if left - copied < copy.items * 1e-12 else left - copied
@@ -246,6 +268,11 @@ class _Course:
     def _items_to_split(self) -> float:
         """Return how many items in all the partitions hold before they are split, all about at the same time."""
         return self._table.partitions * PARTITION_BYTES / max(1.0, self.copy.bytes_an_item)
+
+    def _writers(self, bound: Bound, rate: float, under_way: int) -> float:
+        """Return how many calls of the writer run at a time: all that there may be, where it waits for the target."""
+        most = min(WRITERS_A_SHARD * self.shards, max(1, ACCOUNT_CALLS - under_way))
+        return most if bound.kind in {Kind.UNITS, Kind.PARTITIONS} else min(most, rate / WRITER_ITEMS)
 
     def _scanned(self, under_way: int) -> float:
         """Return how many items a second are read, where nothing holds the scan back."""

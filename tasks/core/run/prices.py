@@ -1,12 +1,20 @@
 """What AWS charges for what a migration uses: one price a line, in US dollars, of us-east-1, without free tiers.
 
-Other Regions have the same lines at other prices, some a fifth dearer. Prices are as AWS lists them in November 2026;
-each names the page that it stands on. What is stored is no line: the target's bytes are the owner's, not the copy's.
+Other Regions have the same lines at other prices, some a fifth dearer: `python -m workflow plan --prices FILE` takes
+another list. Prices are as AWS lists them in November 2026; each names the page that it stands on. What is stored is no
+line: the target's bytes are the owner's, not the copy's.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tasks.core.errors import Refused
+
+DATED: Final = "2026-11"
+REGION: Final = "us-east-1"
 
 _MILLION = 1_000_000
 _DYNAMODB_ON_DEMAND = "aws.amazon.com/dynamodb/pricing/on-demand"
@@ -67,6 +75,59 @@ S3_GB_MONTH: Final = Price("GB kept in S3 for a month", 0.023, _S3)
 S3_GET: Final = Price("S3 gets", 0.0004 / 1000, _S3)
 LOGS_GB: Final = Price("GB of logs taken in", 0.50, _CLOUDWATCH)
 TRACE: Final = Price("traces recorded", 5.0 / _MILLION, _XRAY)
+
+EXPORT_GB: Final = Price("GB exported to S3", 0.10, _DYNAMODB_ON_DEMAND)
+IMPORT_GB: Final = Price("GB imported from S3", 0.15, _DYNAMODB_ON_DEMAND)
+"""Of the objects, as they are uncompressed."""
+
+PRICES: Final[Mapping[str, Price]] = {name: value for name, value in globals().items() if isinstance(value, Price)}
+"""All of them, by the names that a list of other prices has."""
+
+
+class OtherPrices(BaseModel):
+    """A list in place of this one, as a file has it. What it leaves out stays as it is here."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dated: str
+    """When they were looked up."""
+    region: str
+    source: str
+    """Where they stand."""
+    usd: dict[str, Annotated[float, Field(ge=0)]]
+    """US dollars of one, by the name of the line, such as `WRITE_REQUEST_UNIT`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceList:
+    """All prices of one day and Region."""
+
+    dated: str = DATED
+    region: str = REGION
+    replaced: Mapping[Price, Price] = field(default_factory=dict)
+    """Prices of this module, and those in their places."""
+
+    def of(self, price: Price) -> Price:
+        """Return what stands in a price's place."""
+        return self.replaced.get(price, price)
+
+
+def parse_prices(text: str) -> PriceList:
+    """Return the list that a file in JSON holds.
+
+    Raises:
+        Refused: it is none, or names a line that there is not.
+    """
+    try:
+        other = OtherPrices.model_validate_json(text)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, line['loc'])) or 'it'}: {line['msg']}" for line in error.errors())
+        raise Refused(f"the list of prices cannot be read ({wrong}); docs/plan.md shows one") from None
+    unknown = [name for name in other.usd if name not in PRICES]
+    if unknown:
+        raise Refused(f"the list of prices has {', '.join(unknown)}, and the lines are {', '.join(PRICES)}")
+    replaced = {PRICES[name]: replace(PRICES[name], usd=usd, source=other.source) for name, usd in other.usd.items()}
+    return PriceList(other.dated, other.region, replaced)
 
 
 def usd_of(amounts: Mapping[Price, float]) -> float:

@@ -92,7 +92,12 @@ def _part(name: str, units: float, of: TableFacts | Index, limit: int, *, is_pro
 
 
 def expected(
-    settings: Migration, source: TableFacts, target: TableFacts | None, *, table_write_limit: int | None
+    settings: Migration,
+    source: TableFacts,
+    target: TableFacts | None,
+    *,
+    table_write_limit: int | None,
+    stream_shards: int | None = None,
 ) -> Duration:
     """Return how long the copy takes, and what bounds it.
 
@@ -101,11 +106,13 @@ def expected(
         source: what is copied.
         target: `None` if it is still to be made.
         table_write_limit: the account's, for one table; `None` if it is not known.
+        stream_shards: of the stream of pages, if their number is fixed.
     """
-    return expect(_copy(settings, source, target, table_write_limit))
+    return expect(replace(copy_of(settings, source, target, table_write_limit), stream_shards=stream_shards))
 
 
-def _copy(settings: Migration, source: TableFacts, target: TableFacts | None, table_write_limit: int | None) -> Copy:
+def copy_of(settings: Migration, source: TableFacts, target: TableFacts | None, table_write_limit: int | None) -> Copy:
+    """Return what is to be copied, into what, and how, as `expect` takes it."""
     copy, caps = estimate(source), planned_caps(settings, source, target)
     return Copy(
         items=copy.items,
@@ -129,7 +136,7 @@ def time_notices(
         target: `None` if it is still to be made.
         table_write_limit: the account's, for one table; `None` if it is not known.
     """
-    copy = _copy(settings, source, target, table_write_limit)
+    copy = copy_of(settings, source, target, table_write_limit)
     takes = expect(copy)
     if takes.seconds < LONG_HOURS * HOUR_SECONDS:
         return []
@@ -138,9 +145,9 @@ def time_notices(
     if counted.units_of_indexes:
         of_indexes = round(sum(units for _, units in counted.units_of_indexes))
         written += f", and {of_indexes} write units in its {len(counted.units_of_indexes)} global indexes"
-    bound = _in_words(takes.bound, copy, target)
-    way_out = _way_out(takes, copy, settings, target, table_write_limit)
-    return [f"{written}. It takes about {_hours(takes)}, most of the time bound by {bound}{way_out}"]
+    bound = bound_in_words(takes.bound, copy, target)
+    out = way_out(takes, copy, settings, target, table_write_limit)
+    return [f"{written}. It takes about {_hours(takes)}, most of the time bound by {bound}{out}"]
 
 
 def _hours(takes: Duration) -> str:
@@ -148,7 +155,8 @@ def _hours(takes: Duration) -> str:
     return f"{hours:.1f} h" if hours < MANY_HOURS else f"{hours:.0f} h"
 
 
-def _in_words(bound: Bound, copy: Copy, target: TableFacts | None) -> str:
+def bound_in_words(bound: Bound, copy: Copy, target: TableFacts | None) -> str:
+    """Say what bounds a copy."""
     if bound.kind is Kind.UNITS:
         return _units_in_words(next(part for part in copy.parts if part.name == bound.part), target)
     at_once = min(copy.segments, copy.max_concurrency)
@@ -171,9 +179,10 @@ def _units_in_words(part: Part, target: TableFacts | None) -> str:
     return f"the {part.at_once:.0f} units a second which {whose} takes at once{grows}"
 
 
-def _way_out(
+def way_out(
     takes: Duration, copy: Copy, settings: Migration, target: TableFacts | None, table_write_limit: int | None
 ) -> str:
+    """Say what would make a copy shorter, as the end of a sentence; nothing if nothing does."""
     kind = takes.bound.kind
     if kind is Kind.WRITES_CAP:
         return "; raise write_units_per_second, or `python -m workflow throttle` while it runs, to go faster"
