@@ -1,8 +1,9 @@
-"""`python -m workflow`: start a migration's execution, watch it, answer its question.
+"""`python -m workflow`: plan a migration, start its execution, watch it, answer its question.
 
 Exit codes: 0 if the execution succeeded, runs, or was answered; 1 if it failed; 2 if the command was refused.
 """
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ from tasks.core.run.phases import Standing
 from workflow import execution
 from workflow.machine import Machine
 from workflow.map_runs import read_map_runs
+from workflow.plan_view import plan_view
+from workflow.planning import read_outlook, read_prices, subject_deployed, subject_of_file
 from workflow.reading import read_status
 from workflow.refusals import CommandRefused, in_words
 from workflow.resume import go_on, look_ahead
@@ -30,12 +33,14 @@ from workflow.throttle import IN_FORCE_SECONDS, apply, paused, throttled, unpaus
 
 EXIT_FAILED, EXIT_REFUSED = 1, 2
 SAY_AGAIN_SECONDS = 10.0
+SAMPLE_PAGES = 4
+"""Of 1 MB each at most: some 500 read units."""
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Start a migration's execution, watch it, and answer its question.",
+    help="Plan a migration, start its execution, watch it, and answer its question.",
 )
 
 MachineOption = Annotated[
@@ -49,6 +54,41 @@ ExecutionArgument = Annotated[
     str | None,
     typer.Argument(metavar="[EXECUTION_ARN]", help="By default the running execution, or the newest one."),
 ]
+
+
+@app.command()
+def plan(  # noqa: PLR0913 — each is an option of the command line
+    settings: Annotated[
+        Path | None, typer.Option("--settings", help="A settings file, before anything is deployed.")
+    ] = None,
+    *,
+    execution_input: Annotated[
+        str, typer.Option("--input", metavar="JSON", help="Overrides as a JSON object, or @FILE.")
+    ] = "{}",
+    sample_pages: Annotated[int, typer.Option(min=0, max=1000, help="Pages of the source to look at.")] = SAMPLE_PAGES,
+    writes_per_second: Annotated[
+        float | None, typer.Option(min=0, help="Items of the source that users write; by default CloudWatch is asked.")
+    ] = None,
+    prices: Annotated[Path | None, typer.Option(help="A list of other prices, in JSON.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it for a program.")] = False,
+    state_machine: MachineOption = None,
+    migration: MigrationOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Say what a run would take: how long, what bounds it, the bill, the risks, other ways. Nothing is changed."""
+    checked = execution.check_input(_text_of(execution_input))
+    listed = read_prices(prices)
+    session = _session(region)
+    if settings is not None:
+        subject = subject_of_file(settings, checked)
+    else:
+        machine = execution.find_machine(session, state_machine=state_machine, migration=migration, region=region)
+        subject = subject_deployed(session, machine, checked)
+    seen = read_outlook(session, subject, pages=sample_pages, writes_per_second=writes_per_second, prices=listed)
+    if as_json:
+        typer.echo(json.dumps(seen.as_json(), indent=2))
+        return
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(plan_view(seen))
 
 
 @app.command()

@@ -16,9 +16,9 @@ from infra.aws.functions.function import Function
 from infra.aws.functions.registry import FUNCTIONS
 from infra.aws.migration_stack import MigrationStack
 from infra.aws.package import PACKAGE_FOLDER
-from infra.aws.settings import Settings, read_settings
 from workflow.definition import Engine
 from workflow.refusals import CommandRefused
+from workflow.settings import Settings, read_settings
 
 CONTEXT = {"@aws-cdk/core:validateAgainstDefaultRules": True}
 """CDK's own rules on the template stop the synthesis, as cdk-nag's do."""

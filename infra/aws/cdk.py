@@ -17,10 +17,10 @@ import typer
 
 from infra.aws.destroy import check_destroyable, lift_protection, what_stays
 from infra.aws.package import build
-from infra.aws.settings import EXAMPLE, Settings, read_settings
 from infra.install import PROJECT_ROOT, EngineMissing, locate
 from workflow.machine import Names
 from workflow.refusals import CommandRefused, in_words
+from workflow.settings import EXAMPLE, Settings, read_settings
 
 EXIT_REFUSED = 2
 OUTPUT = PROJECT_ROOT / "build" / "cdk.out"

@@ -19,11 +19,11 @@ from infra.aws.functions.grants import Grant
 from infra.aws.functions.registry import FUNCTIONS
 from infra.aws.functions.streams import REPLICATE_CHANGES, STREAMS, WRITE_PAGES
 from infra.aws.permissions import grants_of, machine_grants
-from infra.aws.settings import ReservedConcurrency, Settings
 from tasks.aws.books.control import KEPT_SECONDS
 from tasks.core.copy.back_pressure import PAGES_KEPT_HOURS
 from workflow.definition import Engine, iter_states, read_definition, render
 from workflow.machine import Names
+from workflow.settings import ReservedConcurrency, Settings
 
 RUNTIME = lambda_.Runtime.PYTHON_3_14
 """The newest Python that Lambda offers and that the packages with compiled parts have arm64 wheels for."""

@@ -20,7 +20,7 @@ from infra.aws.functions.grants import (
     TARGET,
     Grant,
 )
-from infra.aws.settings import Settings
+from workflow.settings import Settings
 
 _OF_ITEMS = frozenset(
     f"dynamodb:{call}"

@@ -9,9 +9,9 @@ from typing import Any
 
 from infra.aws.functions.function import Function
 from infra.aws.functions.registry import FUNCTIONS
-from infra.aws.settings import Settings
 from infra.install import locate
 from workflow.definition import Engine
+from workflow.settings import Settings
 
 Template = dict[str, Any]
 

@@ -12,7 +12,6 @@ import pytest
 from botocore import xform_name
 
 from infra.aws.functions.registry import FUNCTIONS
-from infra.aws.settings import EXAMPLE, read_settings
 from infra.graph import waits_of
 from tasks.core import errors
 from tasks.core.errors import Refused, TableferryError
@@ -22,6 +21,7 @@ from tests.contract.call_graph import ROOT
 from workflow import execution
 from workflow.definition import iter_states, read_definition
 from workflow.machine import Machine, Names
+from workflow.settings import EXAMPLE, read_settings
 
 CONSOLE = ROOT / "docs" / "console.md"
 TEXT = CONSOLE.read_text(encoding="utf-8")

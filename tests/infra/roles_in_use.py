@@ -15,11 +15,11 @@ from infra.aws.functions.grants import CHILDREN, CONTROL, MAP_RUNS, Grant
 from infra.aws.functions.registry import FUNCTIONS, function_of
 from infra.aws.functions.streams import STREAMS
 from infra.aws.permissions import grants_of
-from infra.aws.settings import Placement, Settings
 from infra.local.emulator.client import ACCOUNT
 from tasks.core.run.migration import Migration
 from tests.workflow.running import REGION, TOKYO
 from workflow.machine import Names
+from workflow.settings import Placement, Settings
 
 NOT_SEEN_HERE = ("logs:", "xray:")
 """The local AWS has neither logs nor traces: Lambda writes both with the function's role."""

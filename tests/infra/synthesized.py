@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from infra.aws.settings import EXAMPLE, Settings, read_settings
 from infra.aws.synth import Template, synthesize
+from workflow.settings import EXAMPLE, Settings, read_settings
 
 TASKS = Path(__file__).resolve().parents[2] / "tasks"
 

@@ -11,8 +11,8 @@ import typer
 
 from infra.aws import cdk
 from infra.aws.cdk import OUTPUT
-from infra.aws.settings import EXAMPLE
 from infra.install import PROJECT_ROOT
+from workflow.settings import EXAMPLE
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:

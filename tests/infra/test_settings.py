@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra.aws.settings import EXAMPLE, OF_AN_EXECUTION, Placement, parse_settings, read_settings
 from tasks.core.run.migration import DEPLOYED_FIELDS, Migration
 from workflow.refusals import CommandRefused
+from workflow.settings import EXAMPLE, OF_AN_EXECUTION, Placement, parse_settings, read_settings
 
 MINIMAL = "migration: m\nsource_table: old\ntarget_table: new\ndeployment:\n  region: eu-west-1\n"
 

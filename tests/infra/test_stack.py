@@ -8,13 +8,13 @@ from cfnlint.api import ManualArgs, lint_all, lint_by_config
 
 from infra.aws.functions.function import Function
 from infra.aws.functions.registry import FUNCTIONS
-from infra.aws.settings import ReservedConcurrency
 from infra.aws.synth import synthesize
 from tasks.aws.books.control import KEPT_SECONDS
 from tasks.core.copy.back_pressure import PAGES_KEPT_HOURS
 from tests.infra.synthesized import TASKS, example, functions, joined, resources, template
 from workflow.definition import Engine, render
 from workflow.machine import Names
+from workflow.settings import ReservedConcurrency
 
 NAMES = Names("orders")
 BY_STATE = pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: str(function.state))

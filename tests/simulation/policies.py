@@ -8,7 +8,6 @@ import functools
 import math
 from typing import Final
 
-from infra.aws.settings import Placement
 from tasks.attach_writer import SIDE_BY_SIDE
 from tasks.aws.books.control import SHELVES
 from tasks.core.copy.back_pressure import (
@@ -31,6 +30,7 @@ from tests.simulation.old_stream import old_stream
 from tests.simulation.policy import Policy
 from tests.simulation.replication import Replicator
 from tests.simulation.writers import Measured, measure
+from workflow.settings import Placement
 
 _MONTE_CARLO: Final = ((5.0, 1.0), (10.0, 0.986), (40.0, 0.31), (160.0, 0.107), (640.0, 0.1))
 """Of writers that try a batch eight times and then begin the whole page anew: how many times more than the target takes

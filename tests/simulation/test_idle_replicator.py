@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from infra.aws.functions.streams import REPLICATE_CHANGES
-from infra.aws.settings import Placement
 from tasks import replicate_changes
 from tasks.core.run import prices
 from tasks.core.run.prices import Price, usd_of
 from tests.unit.aws_fakes import STREAM, Context, FakeAws
+from workflow.settings import Placement
 
 BUSY_SHARDS = 100
 DAY_SECONDS = 24 * 3600

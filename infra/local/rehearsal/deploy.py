@@ -14,12 +14,12 @@ import boto3
 
 from infra.aws.functions.function import Function
 from infra.aws.functions.registry import FUNCTIONS, function_of
-from infra.aws.settings import Placement, Settings
 from infra.aws.synth import synthesize
 from infra.local.emulator.template import Template
 from tasks.core.run.migration import Migration
 from workflow.definition import Engine
 from workflow.machine import Names
+from workflow.settings import Placement, Settings
 
 TASKS_FOLDER = Path(__file__).resolve().parents[3] / "tasks"
 

@@ -22,13 +22,13 @@ AnswerT = TypeVar("AnswerT")
 
 
 def read_facts(
-    settings: Migration, record: Record, *, replicator: str, other_executions: tuple[str, ...] = ()
+    settings: Migration, record: Record | None, *, replicator: str, other_executions: tuple[str, ...] = ()
 ) -> Facts:
     """Return what stands there now. Nothing is changed to see it.
 
     Args:
         settings: name the tables and the migration.
-        record: of the migration.
+        record: of the migration; `None` before it is deployed.
         replicator: its function's name.
         other_executions: of the migration, that are still running.
     """
@@ -36,7 +36,7 @@ def read_facts(
     at_source = TableAddress(name=settings.source_table, region=region)
     at_target = TableAddress(name=settings.target_table, region=region)
     source, target = _facts_of(at_source), _facts_of(at_target)
-    earlier = record.read_plan()
+    earlier = None if record is None else record.read_plan()
     readers = mappings.find_mappings(source.stream_arn) if source is not None and source.stream_arn else []
     return Facts(
         region=region,
@@ -45,7 +45,7 @@ def read_facts(
         target=target,
         target_has_items=target is not None and target.status in IN_USE and tables.has_items(at_target),
         earlier_plan=earlier,
-        earlier_is_lost=earlier is not None and record.lost_in_words(earlier.run) is not None,
+        earlier_is_lost=record is not None and earlier is not None and record.lost_in_words(earlier.run) is not None,
         replicator_attached=any(reader.function_name == replicator for reader in readers),
         other_stream_readers=tuple(reader.function_name for reader in readers if reader.function_name != replicator),
         active_table=pointer.read_pointer(settings.migration),

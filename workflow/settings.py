@@ -1,4 +1,7 @@
-"""The settings file of a deployment: the migration's own settings, and where and how it is deployed."""
+"""The settings file of a deployment: the migration's own settings, and where and how it is deployed.
+
+The stack is made of it (`infra.aws`), and `python -m workflow plan` reads it before anything is deployed.
+"""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +17,7 @@ REGION_PATTERN = r"^[a-z]{2}(-[a-z]+)+-\d$"
 OF_AN_EXECUTION = fields_of(Migration, Scope.EXECUTION)
 """Fields of the model that are no settings of a deployment."""
 OTHER_PARTITIONS = ("cn-", "us-gov-", "us-iso", "eu-isoe-", "eusc-")
-EXAMPLE = Path(__file__).with_name("migration.example.yaml")
+EXAMPLE = Path(__file__).resolve().parents[1] / "infra" / "aws" / "migration.example.yaml"
 
 
 class ReservedConcurrency(BaseModel):
