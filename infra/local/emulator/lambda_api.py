@@ -1,4 +1,8 @@
-"""The Lambda API as boto3 speaks it: functions, invocations, event source mappings."""
+"""The Lambda API as boto3 speaks it: functions, invocations, event source mappings.
+
+`GET /_tableferry/logs/<Region>/<function>` returns all that a function has written so far, its metrics among it: what
+CloudWatch Logs would have.
+"""
 
 import base64
 import binascii
@@ -11,6 +15,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from infra.local.emulator.answers import OWN_PATHS
 from infra.local.emulator.lambdas.lambda_errors import (
     MAX_PAYLOAD_BYTES,
     LambdaApiError,
@@ -24,6 +29,7 @@ from infra.local.emulator.mappings.event_source_mappings import EventSourceMappi
 _MAX_UPLOAD_BYTES: Final = 70_167_211  # 50 MB of zip, as base64
 _LOG_TAIL_BYTES: Final = 4_096
 _CONCURRENCY: Final = 1_000  # of an account, by default
+LOGS_PATH: Final = f"{OWN_PATHS}logs/"
 _SCOPE: Final = re.compile(r"Credential=[^/]+/\d{8}/([^/]+)/")
 
 
@@ -50,6 +56,7 @@ def add_routes(app: web.Application, host: LambdaHost, mappings: EventSourceMapp
         ("DELETE", "/2017-10-31/functions/{name}/concurrency", functions.delete_concurrency),
         ("GET", "/2019-09-30/functions/{name}/concurrency", functions.get_concurrency),
         ("GET", "/2016-08-19/account-settings", functions.account_settings),
+        ("GET", f"{LOGS_PATH}{{region}}/{{name}}", functions.logs),
         ("POST", mapping, sources.create),
         ("GET", mapping, sources.list_all),
         ("GET", mapping + "/{uuid}", sources.get),
@@ -143,6 +150,10 @@ class _FunctionRoutes(_RegionalRoutes):
         reserved = sum(self._host.reserved_concurrency(name, region=region) or 0 for name in names)
         limit = {"ConcurrentExecutions": _CONCURRENCY, "UnreservedConcurrentExecutions": _CONCURRENCY - reserved}
         return _answer({"AccountLimit": limit, "AccountUsage": {"FunctionCount": len(names)}})
+
+    async def logs(self, request: web.Request) -> web.Response:
+        name, region = request.match_info["name"], request.match_info["region"]
+        return web.Response(text=self._host.logs(name, region=region))
 
     async def invoke(self, request: web.Request) -> web.Response:
         name, region = request.match_info["name"], self._region(request)

@@ -244,7 +244,8 @@ class _Forecast:
             # The last batch of a part is half full on the average, if there is more than one.
             batches = parts * (1.0 if of_a_part <= 1 else (of_a_part + (WRITE_BATCH - 1) / 2) / WRITE_BATCH)
         return {
-            "Scan": float(self.pages + self._tables * self.verify_pages),
+            # One asks whether the target is empty, before the replicator is attached.
+            "Scan": float(self.pages + self._tables * self.verify_pages + 1),
             "PutRecords": float(with_items),
             "BatchExecuteStatement": batches,
         }

@@ -1,0 +1,107 @@
+"""`python -m workflow plan` against the local AWS: what it predicts is what the run that follows takes, and is told."""
+
+import json
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from infra.local.emulator.client import LocalAwsProcess
+from tests.workflow.running import REGION, Running
+from tests.workflow.test_cli import workflow
+
+pytestmark = pytest.mark.engines
+
+WITHIN = 0.05
+ITEMS = 1000
+CALLS = ("Scan", "BatchExecuteStatement", "kinesis.PutRecords")
+"""Those that carry items. Nobody else makes them here."""
+NO_BOUND = 1e9
+
+
+def asked(aws: LocalAwsProcess, path: str, *, put: object = None) -> str:
+    """Ask the local AWS something of its own."""
+    call = urllib.request.Request(  # noqa: S310 — our own http address
+        f"{aws.endpoint_url}/_tableferry/{path}",
+        data=None if put is None else json.dumps(put).encode(),
+        method="GET" if put is None else "PUT",
+    )
+    with urllib.request.urlopen(call) as answer:  # noqa: S310 — see above
+        text: str = answer.read().decode()
+    return text
+
+
+def counted(aws: LocalAwsProcess) -> dict[str, int]:
+    """Return how many calls that carry items the gateway has seen so far."""
+    calls: dict[str, int] = json.loads(asked(aws, "calls"))
+    return {name: calls.get(name, 0) for name in CALLS}
+
+
+def create_source_of_all_sizes(running: Running) -> None:
+    """Fill the source with items that take one to four write units."""
+    running.create_source()
+    for start in range(0, ITEMS, 25):
+        puts = [
+            {"PutRequest": {"Item": {"pk": {"S": f"key-{number}"}, "text": {"S": "x" * (number * 37 % 3600)}}}}
+            for number in range(start, start + 25)
+        ]
+        running.dynamodb.batch_write_item(RequestItems={running.migration.source_table: puts})
+
+
+def read_units_in_metrics(running: Running, state: str) -> float:
+    """Return the read units of items that a function's own metrics tell of."""
+    assert running.deployment is not None
+    name = running.deployment.functions[state].rpartition(":")[2]
+    lines = asked(running.aws, f"logs/{REGION}/{name}").splitlines()
+    metrics = [json.loads(line) for line in lines if line.startswith("{") and '"CloudWatchMetrics"' in line]
+    return sum(sum(line.get("ReadUnits", [])) for line in metrics)
+
+
+@dataclass
+class Ran:
+    """A migration that was planned and run."""
+
+    running: Running
+    said: dict[str, Any]
+    """By the plan."""
+    called: dict[str, int]
+    write_units: float
+    """That the target took, as the gateway counts them."""
+
+
+@pytest.fixture(scope="module")
+def ran(local_aws: LocalAwsProcess) -> Ran:
+    """Plan a migration, and run it."""
+    running = Running(local_aws)
+    create_source_of_all_sizes(running)
+    running.deploy()
+    done = workflow(local_aws.environment(), "plan", "--json", "--migration", running.migration.migration)
+    assert done.returncode == 0, done.stderr
+    # A limit that bounds nothing counts: DynamoDB Local does not say what a batch of statements took.
+    asked(local_aws, "limits", put=[{"table": running.migration.target_table, "write_units": NO_BOUND}])
+    before = counted(local_aws)
+    ended = running.run()
+    assert ended.status == "SUCCEEDED", ended.message
+    called = {name: count - before[name] for name, count in counted(local_aws).items()}
+    (limit,) = json.loads(asked(local_aws, "limits"))
+    return Ran(running, json.loads(done.stdout), called, limit["taken"]["write_units"])
+
+
+def test_a_plan_predicts_the_calls_of_the_run_that_follows(ran: Ran) -> None:
+    predicted = ran.said["predicted"]["calls"]
+    assert ran.called == {name: pytest.approx(predicted[name.rpartition(".")[2]], rel=WITHIN) for name in CALLS}
+
+
+def test_a_plan_predicts_the_units_that_the_run_takes(ran: Ran) -> None:
+    predicted = ran.said["predicted"]["units"]
+    for state in ("ScanSegment", "VerifySegment"):
+        assert read_units_in_metrics(ran.running, state) == pytest.approx(predicted[state], rel=WITHIN), state
+    assert ran.write_units == pytest.approx(predicted["WritePages"], rel=WITHIN)
+
+
+def test_a_plan_says_what_its_look_at_the_source_took(ran: Ran) -> None:
+    sample, predicted = ran.said["sample"], ran.said["predicted"]["units"]
+    assert (sample["pages"], sample["items"]) == (4, ITEMS)
+    assert sample["read_units"] == pytest.approx(predicted["ScanSegment"], rel=WITHIN)
+    assert ran.said["refused"] == []
