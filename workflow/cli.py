@@ -97,12 +97,17 @@ def start(
         str, typer.Option("--input", metavar="JSON", help="Overrides as a JSON object, or @FILE.")
     ] = "{}",
     name: Annotated[str | None, typer.Option(help="The execution's name; by default the time.")] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(metavar="USD", help="Refuse a run that costs more by its plan (max_cost_usd).")
+    ] = None,
     state_machine: MachineOption = None,
     migration: MigrationOption = None,
     region: RegionOption = None,
 ) -> None:
     """Start an execution: with the settings that are deployed, or with some of them overridden."""
     checked = execution.check_input(_text_of(execution_input))
+    if max_cost is not None:
+        checked = execution.with_max_cost(checked, max_cost)
     execution.check_name(name)
     session = _session(region)
     machine = execution.find_machine(session, state_machine=state_machine, migration=migration, region=region)

@@ -119,6 +119,17 @@ def check_input(text: str) -> dict[str, Any]:
     return dict(execution_input)
 
 
+def with_max_cost(execution_input: Mapping[str, Any], usd: float) -> dict[str, Any]:
+    """Return an execution's input with the most that the run may cost.
+
+    Raises:
+        CommandRefused: the input says it too, or it is no amount of money.
+    """
+    if "max_cost_usd" in execution_input:
+        raise CommandRefused("--max-cost and the input's max_cost_usd say the same; keep one of them")
+    return check_input(json.dumps({**execution_input, "max_cost_usd": usd}))
+
+
 def _each_field_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object's fields; JSON itself would take the last of two with one name, and say nothing.
 

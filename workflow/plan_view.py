@@ -12,6 +12,8 @@ from tasks.core.run.outlook import Outlook
 from tasks.core.run.work import MEMORY_MB
 from workflow.status import duration
 
+MANY = 100
+"""From here on no tenth of an amount is of interest."""
 CENT = 0.005
 """A line that costs less is summed up with others of its kind."""
 
@@ -75,7 +77,8 @@ def _bill(title: str, bill: Bill) -> Table:
         if line.usd < CENT and line.price.usd:
             small += line.usd
             continue
-        table.add_row(line.name, f"{line.usd:,.2f}", f"{line.amount:,.0f}", line.price.what, line.formula)
+        amount = f"{line.amount:,.0f}" if line.amount >= MANY else f"{line.amount:,.1f}"
+        table.add_row(line.name, f"{line.usd:,.2f}", amount, line.price.what, line.formula)
     if small:
         table.add_row("lines below a cent", f"{small:,.2f}")
     table.add_row(Text("all", "bold"), Text(f"{bill.total:,.2f}", "bold"))
@@ -102,7 +105,7 @@ def _risks(seen: Outlook) -> Iterator[RenderableType]:
         return
     table = Table("risk", "what", "way out", box=None, pad_edge=False)
     for risk in seen.risks:
-        table.add_row(risk.name, risk.what, risk.way_out)
+        table.add_row(*map(Text, (risk.name, risk.what, risk.way_out)))
     yield table
 
 
@@ -111,7 +114,8 @@ def _ways(seen: Outlook) -> Table:
     table.title, table.title_justify = "Other ways for this table", "left"
     for way in seen.ways:
         usd = "" if way.usd is None else f"{way.usd:,.2f}"
-        table.add_row(way.name, "yes" if way.is_possible else "no", way.why, usd, way.costs, way.cannot)
+        cells = (way.name, "yes" if way.is_possible else "no", way.why, usd, way.costs, way.cannot)
+        table.add_row(*map(Text, cells))
     return table
 
 

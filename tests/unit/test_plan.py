@@ -273,6 +273,7 @@ def test_the_plan_holds_every_setting_as_it_was_given() -> None:
         "lag_limit_seconds": 120,
         "quiet_seconds": 12,
         "max_rejects": 3,
+        "max_cost_usd": 1000.0,
         "resume_from": "arn:aws:states:eu-central-1:123456789012:execution:tableferry-airports:first",
     }
     assert given.keys() == Knobs.model_fields.keys()

@@ -91,6 +91,7 @@ SET = {
     "lag_limit_seconds": 120,
     "quiet_seconds": 6,
     "max_rejects": 2,
+    "max_cost_usd": 500.0,
 }
 """None of them as it is by default."""
 

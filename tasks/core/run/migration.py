@@ -114,6 +114,12 @@ class Knobs(BaseModel):
     Not more than are read again side by side: one that differs is looked at several times, all within one call.
     """
 
+    max_cost_usd: Annotated[float | None, Field(strict=True, gt=0), Scope.RUN] = None
+    """The most that the run may cost by its plan, in US dollars of us-east-1, the owner's live writes aside.
+
+    Preflight refuses a run whose plan says more. Nothing stops one that comes to cost more.
+    """
+
     resume_from: Annotated[str | None, Scope.EXECUTION] = None
     """ARN of an execution of this migration that did not succeed: go on where it ended, under the same run."""
 

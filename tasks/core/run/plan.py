@@ -15,6 +15,7 @@ from tasks.core.model.table_ref import TableRef
 from tasks.core.prove.digest import SOURCE, TARGET, plan_buckets, replica_in
 from tasks.core.replicate.route import IN_USE
 from tasks.core.run.caps import Caps
+from tasks.core.run.cost import cost_reasons
 from tasks.core.run.estimate import estimate
 from tasks.core.run.least import capacity_reasons
 from tasks.core.run.migration import Knobs, Migration, MigrationName, SegmentCount, other_form
@@ -219,6 +220,7 @@ def reasons_against(settings: Migration, facts: Facts, *, keeps_items: bool = Fa
         reasons.append(running_reason(facts.other_executions))
     if facts.source is not None and not keeps_items:
         reasons += capacity_reasons(settings, facts.source, facts.target)
+        reasons += cost_reasons(settings, facts.source, facts.target, table_write_limit=facts.table_write_limit)
     if facts.target is None:
         reasons += warm_reasons(settings, table_write_limit=facts.table_write_limit)
     if facts.active_table is not None:
