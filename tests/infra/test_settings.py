@@ -99,6 +99,7 @@ def test_the_example_shows_every_field_and_its_default() -> None:
         "read_units_per_second",
         "write_units_per_second",
         "warm_throughput",
+        "max_cost_usd",
         "reserved_concurrency",
     }
     for model, fields in ((Migration, shown), (Placement, shown["deployment"])):

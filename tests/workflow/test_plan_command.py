@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import yaml
 
 from infra.local.emulator.client import LocalAwsProcess
 from tests.workflow.running import REGION, Running
@@ -65,19 +66,39 @@ class Ran:
     running: Running
     said: dict[str, Any]
     """By the plan."""
+    said_before: dict[str, Any]
+    """By the plan of the settings file, before anything was deployed."""
+    refused: str
+    """What an execution says that may cost next to nothing."""
     called: dict[str, int]
     write_units: float
     """That the target took, as the gateway counts them."""
 
 
+def planned(aws: LocalAwsProcess, *arguments: str) -> dict[str, Any]:
+    done = workflow(aws.environment(), "plan", "--json", *arguments)
+    assert done.returncode == 0, done.stderr
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said
+
+
 @pytest.fixture(scope="module")
-def ran(local_aws: LocalAwsProcess) -> Ran:
+def ran(local_aws: LocalAwsProcess, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """Plan a migration, and run it."""
     running = Running(local_aws)
     create_source_of_all_sizes(running)
+    file = tmp_path_factory.mktemp("settings") / "orders.yaml"
+    fields = running.migration.model_dump(mode="json", exclude_defaults=True)
+    file.write_text(yaml.safe_dump({**fields, "deployment": {"region": REGION, "pages_shards": 1}}), encoding="utf-8")
+    said_before = planned(local_aws, "--settings", str(file))
     running.deploy()
-    done = workflow(local_aws.environment(), "plan", "--json", "--migration", running.migration.migration)
-    assert done.returncode == 0, done.stderr
+    said = planned(local_aws, "--migration", running.migration.migration)
+    started = workflow(
+        local_aws.environment(), "start", "--migration", running.migration.migration, "--max-cost", "0.0001"
+    )
+    assert started.returncode == 0, started.stderr
+    refused = running.wait(started.stdout.strip())
+    assert refused.error == "Refused"
     # A limit that bounds nothing counts: DynamoDB Local does not say what a batch of statements took.
     asked(local_aws, "limits", put=[{"table": running.migration.target_table, "write_units": NO_BOUND}])
     before = counted(local_aws)
@@ -85,7 +106,7 @@ def ran(local_aws: LocalAwsProcess) -> Ran:
     assert ended.status == "SUCCEEDED", ended.message
     called = {name: count - before[name] for name, count in counted(local_aws).items()}
     (limit,) = json.loads(asked(local_aws, "limits"))
-    return Ran(running, json.loads(done.stdout), called, limit["taken"]["write_units"])
+    return Ran(running, said, said_before, refused.message, called, limit["taken"]["write_units"])
 
 
 def test_a_plan_predicts_the_calls_of_the_run_that_follows(ran: Ran) -> None:
@@ -105,3 +126,12 @@ def test_a_plan_says_what_its_look_at_the_source_took(ran: Ran) -> None:
     assert (sample["pages"], sample["items"]) == (4, ITEMS)
     assert sample["read_units"] == pytest.approx(predicted["ScanSegment"], rel=WITHIN)
     assert ran.said["refused"] == []
+
+
+def test_a_plan_of_the_settings_file_says_the_same_before_anything_is_deployed(ran: Ran) -> None:
+    assert ran.said_before["predicted"] == ran.said["predicted"]
+    assert ran.said_before["plan"] == ran.said["plan"]
+
+
+def test_an_execution_that_costs_more_than_start_allows_is_refused_with_the_plans_sum(ran: Ran) -> None:
+    assert "max_cost_usd is 0.00, and by its plan the run costs about" in ran.refused

@@ -80,7 +80,34 @@ EXPORT_GB: Final = Price("GB exported to S3", 0.10, _DYNAMODB_ON_DEMAND)
 IMPORT_GB: Final = Price("GB imported from S3", 0.15, _DYNAMODB_ON_DEMAND)
 """Of the objects, as they are uncompressed."""
 
-PRICES: Final[Mapping[str, Price]] = {name: value for name, value in globals().items() if isinstance(value, Price)}
+PRICES: Final[Mapping[str, Price]] = {
+    "WRITE_REQUEST_UNIT": WRITE_REQUEST_UNIT,
+    "READ_REQUEST_UNIT": READ_REQUEST_UNIT,
+    "REPLICATED_WRITE_REQUEST_UNIT": REPLICATED_WRITE_REQUEST_UNIT,
+    "WRITE_UNIT_HOUR": WRITE_UNIT_HOUR,
+    "READ_UNIT_HOUR": READ_UNIT_HOUR,
+    "STREAMS_READ_REQUEST": STREAMS_READ_REQUEST,
+    "RESTORE_GB": RESTORE_GB,
+    "WARM_WRITE_UNIT": WARM_WRITE_UNIT,
+    "WARM_READ_UNIT": WARM_READ_UNIT,
+    "STREAM_HOUR": STREAM_HOUR,
+    "STREAM_GB_IN": STREAM_GB_IN,
+    "STREAM_GB_OUT": STREAM_GB_OUT,
+    "STREAM_GB_MONTH": STREAM_GB_MONTH,
+    "SHARD_HOUR": SHARD_HOUR,
+    "SHARD_HOUR_KEPT_LONGER": SHARD_HOUR_KEPT_LONGER,
+    "PUT_PAYLOAD_UNIT": PUT_PAYLOAD_UNIT,
+    "LAMBDA_GB_SECOND": LAMBDA_GB_SECOND,
+    "LAMBDA_REQUEST": LAMBDA_REQUEST,
+    "STATE_TRANSITION": STATE_TRANSITION,
+    "S3_PUT": S3_PUT,
+    "S3_GB_MONTH": S3_GB_MONTH,
+    "S3_GET": S3_GET,
+    "LOGS_GB": LOGS_GB,
+    "TRACE": TRACE,
+    "EXPORT_GB": EXPORT_GB,
+    "IMPORT_GB": IMPORT_GB,
+}
 """All of them, by the names that a list of other prices has."""
 
 
