@@ -20,16 +20,19 @@ class FakeTable:
         self.carries_out = carries_out
         self.stream: dict[str, Any] = {}
         self.ttl: dict[str, Any] = {"TimeToLiveStatus": "DISABLED"}
+        self.replicas: list[dict[str, str]] = []
 
     def describe_table(self, **_: object) -> dict[str, Any]:
-        return {"Table": {"StreamSpecification": self.stream}}
+        return {"Table": {"StreamSpecification": self.stream, "Replicas": self.replicas}}
 
     def describe_time_to_live(self, **_: object) -> dict[str, Any]:
         return {"TimeToLiveDescription": self.ttl}
 
-    def update_table(self, *, StreamSpecification: dict[str, Any], **_: object) -> None:  # noqa: N803 - boto3's name
+    def update_table(self, **changes: Any) -> None:  # noqa: ANN401 — boto3's own parameters
         if self.carries_out:
-            self.stream = StreamSpecification
+            self.stream = changes.get("StreamSpecification", self.stream)
+            made = [one["Create"]["RegionName"] for one in changes.get("ReplicaUpdates", ())]
+            self.replicas += [{"RegionName": region, "ReplicaStatus": "CREATING"} for region in made]
         raise client_error("ValidationException", "Table has no stream to disable")
 
     def update_time_to_live(self, **_: object) -> None:
@@ -42,6 +45,7 @@ TABLE = TableAddress(name="t", region="eu-central-1")
 CHANGES: dict[str, Callable[[], None]] = {
     "the stream is turned on": lambda: streams.enable_stream(TABLE),
     "the stream is turned off": lambda: streams.disable_stream(TABLE),
+    "a replica is added": lambda: tables.add_replica(TABLE, "ap-northeast-1"),
     "the items expire": lambda: tables.expire_by(TABLE, "expires"),
 }
 each_change = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())

@@ -193,7 +193,17 @@ def create_like(
 
 def add_replica(table: TableAddress, region: str) -> None:
     """Ask for a replica in a Region."""
-    clients.dynamodb_of(table).update_table(TableName=table.name, ReplicaUpdates=[{"Create": {"RegionName": region}}])
+
+    def stands() -> bool:
+        described = describe(table)
+        return described is not None and region in replica_states(described)
+
+    ask_for(
+        lambda: clients.dynamodb_of(table).update_table(
+            TableName=table.name, ReplicaUpdates=[{"Create": {"RegionName": region}}]
+        ),
+        stands=stands,
+    )
 
 
 def replica_states(table: "TableDescriptionTypeDef") -> dict[str, str]:
