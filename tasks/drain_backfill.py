@@ -25,8 +25,8 @@ from tasks.core.copy.back_pressure import PAGES_KEPT_HOURS, in_words, is_expired
 from tasks.core.copy.receipts import SegmentDrain
 from tasks.core.copy.segment import Checkpoint
 from tasks.core.errors import BackfillIncomplete, DrainPending
-from tasks.core.run.caps import STUCK_SECONDS
 from tasks.core.run.plan import Plan
+from tasks.core.settings.caps import STUCK_SECONDS
 
 SHOWN_PAGES = 5
 RESERVE_SECONDS = 20.0

@@ -25,7 +25,6 @@ from tasks.aws.session.budget import deadline_of
 from tasks.aws.session.call import call
 from tasks.aws.session.handler import task
 from tasks.core.errors import Refused
-from tasks.core.run.migration import Migration, apply_overrides, overrides_in, parse_migration
 from tasks.core.run.plan import Facts, Plan, make_plan
 from tasks.core.run.resume import (
     Replication,
@@ -35,6 +34,7 @@ from tasks.core.run.resume import (
     plan_resumed,
     reasons_not_to_resume,
 )
+from tasks.core.settings.migration import Migration, apply_overrides, overrides_in, parse_migration
 
 
 class PreflightRequest(BaseModel):

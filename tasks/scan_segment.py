@@ -29,8 +29,8 @@ from tasks.core.copy.page import encode_page, read_header, take_apart
 from tasks.core.copy.receipts import Sent
 from tasks.core.copy.segment import Checkpoint
 from tasks.core.errors import AwsUnavailable, PutRecordsIncomplete, ScanPending, TurnPending
-from tasks.core.run.caps import Side
 from tasks.core.run.plan import Plan
+from tasks.core.settings.caps import Side
 
 
 class ScanSegmentRequest(RouteRequest):

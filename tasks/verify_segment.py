@@ -33,8 +33,8 @@ from tasks.core.prove.digest import SOURCE, TARGET, Digest, comparable, item_has
 from tasks.core.prove.hash_list import Writing
 from tasks.core.prove.passes import LIST_BYTES_MOST
 from tasks.core.prove.verification import Kept, VerifySlice
-from tasks.core.run.caps import reads_of
 from tasks.core.run.plan import Plan
+from tasks.core.settings.caps import reads_of
 
 UNITS_A_LOOK = 0.5
 """Of a key that differs, as long as none has said more."""

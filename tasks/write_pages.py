@@ -27,8 +27,8 @@ from tasks.core.copy.page import decode_items, read_header
 from tasks.core.errors import PageUnreadable, WritesUnfinished
 from tasks.core.model.item import Item
 from tasks.core.replicate.conflict import PageCondition
-from tasks.core.run.caps import Side
 from tasks.core.run.plan import Plan
+from tasks.core.settings.caps import Side
 
 SHARE = 0.75
 """Of the call's time, for the page under way. The rest is for the calls that are under way then, and for the note of

@@ -22,9 +22,9 @@ from tasks.core.errors import Refused
 from tasks.core.prove.verification import Verification
 from tasks.core.run.course import course_of
 from tasks.core.run.events import Event
-from tasks.core.run.migration import DEPLOYED_FIELDS, apply_overrides, overrides_in, parse_migration
 from tasks.core.run.phases import Course, Standing
 from tasks.core.run.plan import running_reason
+from tasks.core.settings.migration import DEPLOYED_FIELDS, apply_overrides, overrides_in, parse_migration
 from workflow.machine import MACHINE_PREFIX, Machine
 from workflow.refusals import CommandRefused, in_words
 

@@ -6,10 +6,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tasks.core.run.bill import Bill
-from tasks.core.run.forecast import Range
+from tasks.core.forecast.bill import Bill
+from tasks.core.forecast.forecast import Range
+from tasks.core.forecast.work import MEMORY_MB
 from tasks.core.run.outlook import Outlook
-from tasks.core.run.work import MEMORY_MB
 from workflow.status import duration
 
 MANY = 100

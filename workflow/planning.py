@@ -20,14 +20,14 @@ from tasks.aws.run.facts import read_facts
 from tasks.aws.run.sample import read_sample
 from tasks.core.copy.segment import plan_total_segments
 from tasks.core.errors import Refused
+from tasks.core.forecast.estimate import estimate
+from tasks.core.forecast.forecast import Seen
+from tasks.core.forecast.prices import PriceList, parse_prices
+from tasks.core.forecast.sample import Sample
 from tasks.core.model.table_facts import TableFacts
-from tasks.core.run.estimate import estimate
-from tasks.core.run.forecast import Seen
-from tasks.core.run.migration import Migration, apply_overrides, parse_migration
 from tasks.core.run.outlook import Outlook, outlook
 from tasks.core.run.plan import Facts
-from tasks.core.run.prices import PriceList, parse_prices
-from tasks.core.run.sample import Sample
+from tasks.core.settings.migration import Migration, apply_overrides, parse_migration
 from workflow import execution
 from workflow.machine import Machine, Names
 from workflow.refusals import CommandRefused, in_words

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from tasks.core.errors import Refused
-from tasks.core.run.migration import Migration, Scope, fields_of, in_words, parse_migration
+from tasks.core.settings.migration import Migration, Scope, fields_of, in_words, parse_migration
 from workflow.refusals import CommandRefused
 
 REGION_PATTERN = r"^[a-z]{2}(-[a-z]+)+-\d$"

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from tasks.core.copy.segment import Checkpoint
-from tasks.core.run.caps import Throttle
 from tasks.core.run.course import failure_in_words
 from tasks.core.run.phases import BACKFILL, VERIFY, Course, Phase, Segment, Standing
+from tasks.core.settings.caps import Throttle
 from workflow.execution import Events
 from workflow.map_runs import MapRuns
 

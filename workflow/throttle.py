@@ -6,8 +6,8 @@ from collections.abc import Callable
 import boto3
 
 from tasks.aws.books.books import Books
-from tasks.core.run.caps import Caps, Throttle
 from tasks.core.run.course import course_of
+from tasks.core.settings.caps import Caps, Throttle
 from workflow import execution
 from workflow.machine import Machine
 from workflow.refusals import CommandRefused, in_words

@@ -6,7 +6,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from infra.aws.functions.streams import STREAMS
-from tasks.core.run.migration import Migration
+from tasks.core.settings.migration import Migration
 from workflow.machine import Names
 from workflow.refusals import CommandRefused, in_words
 

@@ -16,7 +16,7 @@ from infra.graph import waits_of
 from tasks.core import errors
 from tasks.core.errors import Refused, TableferryError
 from tasks.core.prove.verification import Verification
-from tasks.core.run.migration import Migration, apply_overrides
+from tasks.core.settings.migration import Migration, apply_overrides
 from tests.contract.call_graph import ROOT
 from workflow import execution
 from workflow.definition import iter_states, read_definition

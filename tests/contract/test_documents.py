@@ -17,7 +17,7 @@ from infra.aws.permissions import grants_of
 from infra.documents import done_when
 from tasks.aws.books.control import EXPIRY_ATTRIBUTE, KEPT_SECONDS
 from tasks.core.model.item import TOMBSTONE_ATTRIBUTE
-from tasks.core.run.migration import DEPLOYED_FIELDS, Migration, parse_migration
+from tasks.core.settings.migration import DEPLOYED_FIELDS, Migration, parse_migration
 from tests.contract.call_graph import ROOT, reached
 from tests.infra.synthesized import example
 from workflow.cli import app

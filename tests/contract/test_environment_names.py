@@ -56,4 +56,4 @@ def test_no_name_is_made_at_run_time_where_this_method_could_not_see_it() -> Non
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Name) and node.id == "getattr"
     }
-    assert with_getattr <= {"tasks.core.run.migration"}, "where it reads fields of the model by their names"
+    assert with_getattr <= {"tasks.core.settings.migration"}, "where it reads fields of the model by their names"

@@ -16,7 +16,7 @@ from infra.aws.functions.registry import FUNCTIONS, function_of
 from infra.aws.functions.streams import STREAMS
 from infra.aws.permissions import grants_of
 from infra.local.emulator.client import ACCOUNT
-from tasks.core.run.migration import Migration
+from tasks.core.settings.migration import Migration
 from tests.workflow.running import REGION, TOKYO
 from workflow.machine import Names
 from workflow.settings import Placement, Settings

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tasks.core.run.migration import DEPLOYED_FIELDS, Migration
+from tasks.core.settings.migration import DEPLOYED_FIELDS, Migration
 from workflow.refusals import CommandRefused
 from workflow.settings import EXAMPLE, OF_AN_EXECUTION, Placement, parse_settings, read_settings
 

@@ -13,7 +13,7 @@ import pytest
 from infra.aws.functions.registry import emitters_of
 from tasks.core import metrics
 from tasks.core.copy.back_pressure import PAGES_KEPT_HOURS
-from tasks.core.run.caps import STUCK_SECONDS
+from tasks.core.settings.caps import STUCK_SECONDS
 from tests.infra.synthesized import joined, resources, template
 
 LIMIT = 18 * 3600

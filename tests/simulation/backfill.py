@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tasks.core.copy.segment import plan_total_segments
-from tasks.core.run import charges
-from tasks.core.run.duration import ACCOUNT_CALLS, Kind
-from tasks.core.run.prices import WRITE_REQUEST_UNIT
-from tasks.core.run.work import PAGE_SECONDS, RECORDS_A_CALL, SCAN_CALL_SECONDS
+from tasks.core.forecast import charges
+from tasks.core.forecast.duration import ACCOUNT_CALLS, Kind
+from tasks.core.forecast.prices import WRITE_REQUEST_UNIT
+from tasks.core.forecast.work import PAGE_SECONDS, RECORDS_A_CALL, SCAN_CALL_SECONDS
 from tests.simulation.planning import caps_of
 from tests.simulation.policy import Policy
 from tests.simulation.replication import Replicator

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from tasks.core.run import charges
-from tasks.core.run.charges import WAITING
-from tasks.core.run.prices import LOGS_GB, TRACE
-from tasks.core.run.work import DELETES, FENCE_SECONDS, GIGABYTE, PURGE_CALL_SECONDS, calls_for
+from tasks.core.forecast import charges
+from tasks.core.forecast.charges import WAITING
+from tasks.core.forecast.prices import LOGS_GB, TRACE
+from tasks.core.forecast.work import DELETES, FENCE_SECONDS, GIGABYTE, PURGE_CALL_SECONDS, calls_for
 from tests.simulation.policy import Policy
 from tests.simulation.replication import Replicator
 from tests.simulation.world import DAY, World

@@ -1,6 +1,6 @@
 """Speeds of the world that the plan has no need of: who else calls, and how it was before.
 
-Those that plan and simulation share are in `tasks.core.run.work`.
+Those that plan and simulation share are in `tasks.core.forecast.work`.
 """
 
 from typing import Final

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tasks.core.copy.back_pressure import PAGES_KEPT_HOURS
+from tasks.core.forecast import charges
+from tasks.core.forecast.duration import Duration
+from tasks.core.forecast.prices import WARM_WRITE_UNIT
 from tasks.core.model.capacity import NEW_TABLE_WRITES_PER_SECOND
-from tasks.core.run import charges
-from tasks.core.run.duration import Duration
-from tasks.core.run.prices import WARM_WRITE_UNIT
 from tests.simulation import ending, proof
 from tests.simulation.backfill import Backfill
 from tests.simulation.planning import planned

@@ -2,13 +2,13 @@
 
 import functools
 
+from tasks.core.forecast.duration import Duration
+from tasks.core.forecast.speed import expected, planned_caps
 from tasks.core.model.capacity import NEW_TABLE_WRITES_PER_SECOND, WarmThroughput
 from tasks.core.model.item import KeySchema
 from tasks.core.model.table_facts import Index, TableFacts
-from tasks.core.run.caps import Caps
-from tasks.core.run.duration import Duration
-from tasks.core.run.migration import Migration
-from tasks.core.run.speed import expected, planned_caps
+from tasks.core.settings.caps import Caps
+from tasks.core.settings.migration import Migration
 from tests.simulation.world import READS_BESIDE, Scenario
 
 

@@ -19,11 +19,11 @@ from tasks.core.copy.back_pressure import (
 )
 from tasks.core.copy.insertion import ITEMS_AT_ONCE, LANES
 from tasks.core.copy.segment import plan_checkpoints
+from tasks.core.forecast.charges import REPLICATOR
+from tasks.core.forecast.prices import WRITE_REQUEST_UNIT
+from tasks.core.forecast.work import BOOK_READS
 from tasks.core.replicate.horizon import horizon_of
 from tasks.core.replicate.tombstones import STATEMENTS_AT_ONCE
-from tasks.core.run.charges import REPLICATOR
-from tasks.core.run.prices import WRITE_REQUEST_UNIT
-from tasks.core.run.work import BOOK_READS
 from tests.simulation import ending, proof
 from tests.simulation.functions import CALL_SECONDS, POLLS_A_SECOND, WRITER_ITEMS
 from tests.simulation.old_stream import old_stream

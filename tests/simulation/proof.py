@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from tasks.core.copy.segment import plan_total_segments, plan_verify_segments
+from tasks.core.forecast import charges
+from tasks.core.forecast.charges import PROOF
+from tasks.core.forecast.prices import READ_REQUEST_UNIT, WRITE_REQUEST_UNIT
+from tasks.core.forecast.work import LAG_SECONDS, UNEVEN, VERIFY_CALL_SECONDS, page_verify_seconds
 from tasks.core.prove.digest import SOURCE, SUMS_MOST, TARGET
 from tasks.core.prove.passes import expect
 from tasks.core.prove.verification import plan_slices
-from tasks.core.run import charges
-from tasks.core.run.charges import PROOF
-from tasks.core.run.prices import READ_REQUEST_UNIT, WRITE_REQUEST_UNIT
-from tasks.core.run.work import LAG_SECONDS, UNEVEN, VERIFY_CALL_SECONDS, page_verify_seconds
 from tests.simulation.policy import Policy
 from tests.simulation.replication import Replicator
 from tests.simulation.scan import Scan, Slice

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from tasks.core.forecast.work import LAG_SECONDS
 from tasks.core.prove.passes import expect
-from tasks.core.run.work import LAG_SECONDS
 from tests.simulation.policies import AFTER
 from tests.simulation.proof import scan_both
 from tests.simulation.replication import Replicator

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from tasks.core.run import charges
-from tasks.core.run.charges import REPLICATOR
-from tasks.core.run.work import PASSED_CHANGES, REPLICATOR_CHANGES, calls_for
+from tasks.core.forecast import charges
+from tasks.core.forecast.charges import REPLICATOR
+from tasks.core.forecast.work import PASSED_CHANGES, REPLICATOR_CHANGES, calls_for
 from tests.simulation.functions import POLLS_A_SECOND
 from tests.simulation.world import World
 

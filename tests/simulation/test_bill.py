@@ -2,9 +2,9 @@
 
 import pytest
 
-from tasks.core.run import charges
-from tasks.core.run.bill import Bill
-from tasks.core.run.prices import LAMBDA_GB_SECOND, LAMBDA_REQUEST, WRITE_REQUEST_UNIT
+from tasks.core.forecast import charges
+from tasks.core.forecast.bill import Bill
+from tasks.core.forecast.prices import LAMBDA_GB_SECOND, LAMBDA_REQUEST, WRITE_REQUEST_UNIT
 
 
 def test_a_bill_is_the_sum_of_its_lines_and_of_its_purposes() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tasks.core.run.duration import Kind
+from tasks.core.forecast.duration import Kind
 from tests.simulation.backfill import Backfill
 from tests.simulation.planning import planned
 from tests.simulation.policies import AFTER

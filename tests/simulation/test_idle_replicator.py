@@ -12,8 +12,8 @@ import pytest
 
 from infra.aws.functions.streams import REPLICATE_CHANGES
 from tasks import replicate_changes
-from tasks.core.run import prices
-from tasks.core.run.prices import Price, usd_of
+from tasks.core.forecast import prices
+from tasks.core.forecast.prices import Price, usd_of
 from tests.unit.aws_fakes import STREAM, Context, FakeAws
 from workflow.settings import Placement
 

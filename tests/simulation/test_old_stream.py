@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from tasks.core.run.charges import REPLICATED, REPLICATOR
-from tasks.core.run.prices import WRITE_REQUEST_UNIT
+from tasks.core.forecast.charges import REPLICATED, REPLICATOR
+from tasks.core.forecast.prices import WRITE_REQUEST_UNIT
 from tests.simulation.old_stream import old_stream
 from tests.simulation.pipeline import migrate
 from tests.simulation.policies import AFTER, BEFORE, pass_over

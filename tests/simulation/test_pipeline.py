@@ -6,7 +6,7 @@ import pytest
 
 from tasks.core.copy.back_pressure import PAGES_KEPT_HOURS, PARTS_AHEAD_AT_THE_END, PARTS_AHEAD_MOST
 from tasks.core.copy.segment import plan_total_segments
-from tasks.core.run.prices import READ_REQUEST_UNIT
+from tasks.core.forecast.prices import READ_REQUEST_UNIT
 from tests.simulation.backfill import Backfill
 from tests.simulation.draw import draw, totals
 from tests.simulation.pipeline import Run, migrate

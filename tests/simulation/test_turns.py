@@ -6,7 +6,7 @@ call, go at their own pace besides, and pages that a pause has stopped come agai
 
 import pytest
 
-from tasks.core.run.caps import Caps, Throttle
+from tasks.core.settings.caps import Caps, Throttle
 from tests.simulation.turns import Capped
 
 READS, WRITES = 500.0, 1000.0

@@ -1,8 +1,8 @@
 """Reading calls and writers that take turns under caps, in virtual time: the product's own turns, every call of it.
 
 The flows of `backfill.py` take it for granted that a cap is kept. Here each call of the scan and each lane of each
-writer waits for its turn by `tasks.core.run.caps`, as `tasks.aws.books.caps` has them do it, while somebody changes the
-caps, or pauses.
+writer waits for its turn by `tasks.core.settings.caps`, as `tasks.aws.books.caps` has them do it, while somebody
+changes the caps, or pauses.
 """
 
 import random
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tasks.core.copy.insertion import Outcome
-from tasks.core.run.caps import Answer, Bought, Buy, Look, Side, Sleep, Step, Throttle, Turns
-from tasks.core.run.work import PAGE_SECONDS
+from tasks.core.forecast.work import PAGE_SECONDS
+from tasks.core.settings.caps import Answer, Bought, Buy, Look, Side, Sleep, Step, Throttle, Turns
 from tests.simulation.writers import GO_ON_SECONDS, Gate, Granted, Process, Target, World
 
 PAGE_UNITS: Final = 122.0

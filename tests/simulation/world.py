@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from tasks.core.forecast.bill import Bill
+from tasks.core.forecast.duration import COMPRESSED
+from tasks.core.forecast.work import DAY_SECONDS, PAGE_BYTES
 from tasks.core.model.capacity import NEW_TABLE_READS_PER_SECOND
-from tasks.core.run.bill import Bill
-from tasks.core.run.duration import COMPRESSED
-from tasks.core.run.work import DAY_SECONDS, PAGE_BYTES
 from tests.simulation.stream import MOST_BYTES, PagesStream
 from tests.simulation.table import QUOTA, Load, Table
 from tests.simulation.users import Users

@@ -35,8 +35,8 @@ from tasks.core.model.table_ref import TableAddress, TableRef
 from tasks.core.replicate.lag import Unapplied
 from tasks.core.replicate.route import FORWARD, Route
 from tasks.core.replicate.watermark import Tips
-from tasks.core.run.migration import Knobs
 from tasks.core.run.plan import Plan
+from tasks.core.settings.migration import Knobs
 
 RUN = "run-1"
 SCHEMA = KeySchema("pk", "S")

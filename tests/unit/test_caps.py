@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tasks.core.run.caps import LOOK_SECONDS, Bought, Buy, Caps, Look, Side, Sleep, Throttle, Turn, Turns
+from tasks.core.settings.caps import LOOK_SECONDS, Bought, Buy, Caps, Look, Side, Sleep, Throttle, Turn, Turns
 
 SIDE = Side.SOURCE_READS
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from tasks.core.copy.checkpoints import STATE_BYTES_MOST, Search, fit_into_state
 from tasks.core.copy.segment import Checkpoint
-from tasks.core.run.migration import MAX_SEGMENTS
+from tasks.core.settings.migration import MAX_SEGMENTS
 
 
 def at(pages: int, segment: int = 0, *, done: bool = False, kept: bool = False) -> Checkpoint:

@@ -24,8 +24,8 @@ from tasks.core.model.item import TOMBSTONE_ATTRIBUTE, Item, canonical
 from tasks.core.prove import passes
 from tasks.core.prove.drift import LOOKS_DRIFTED
 from tasks.core.prove.verification import Verification, VerifySlice, plan_slices
-from tasks.core.run.caps import Caps, Throttle
 from tasks.core.run.plan import Plan
+from tasks.core.settings.caps import Caps, Throttle
 from tests.unit.aws_fakes import PLAN, ROUTE, RUN, Context, FakeAws, client_error
 
 VERIFY = "2026-01-01T00:00:00Z"

@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 
+from tasks.core.forecast.forecast import Seen, forecast
 from tasks.core.model.item import KeySchema
 from tasks.core.model.table_facts import TableFacts
-from tasks.core.run.forecast import Seen, forecast
-from tasks.core.run.migration import Migration
 from tasks.core.run.plan import Facts, reasons_against
+from tasks.core.settings.migration import Migration
 
 SOURCE = TableFacts(
     name="orders",

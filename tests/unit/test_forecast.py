@@ -4,15 +4,15 @@ import dataclasses
 
 import pytest
 
+from tasks.core.forecast import charges, prices
+from tasks.core.forecast.duration import Kind
+from tasks.core.forecast.forecast import PROVISIONED, Forecast, Seen, forecast
+from tasks.core.forecast.prices import Price, PriceList
+from tasks.core.forecast.sample import Sample
 from tasks.core.model.capacity import WarmThroughput
 from tasks.core.model.item import KeySchema
 from tasks.core.model.table_facts import Index, TableFacts
-from tasks.core.run import charges, prices
-from tasks.core.run.duration import Kind
-from tasks.core.run.forecast import PROVISIONED, Forecast, Seen, forecast
-from tasks.core.run.migration import Migration
-from tasks.core.run.prices import Price, PriceList
-from tasks.core.run.sample import Sample
+from tasks.core.settings.migration import Migration
 
 MEGABYTE = 1024 * 1024
 SETTINGS = Migration(migration="orders", source_table="orders", target_table="orders-new", total_segments=10)

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from tasks.core.copy.back_pressure import PAGES_KEPT_SECONDS, PARTS_AHEAD_MOST
+from tasks.core.forecast.estimate import estimate
+from tasks.core.forecast.least import capacity_reasons
 from tasks.core.model.table_facts import Index, TableFacts
-from tasks.core.run.estimate import estimate
-from tasks.core.run.least import capacity_reasons
 from tasks.core.run.plan import reasons_against
 from tests.unit.test_plan import FACTS, STREAMING, TARGET, plan_of, refusal, settings
 

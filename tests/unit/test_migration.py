@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tasks.core.errors import Refused
-from tasks.core.run.migration import (
+from tasks.core.settings.migration import (
     DEPLOYED_FIELDS,
     Knobs,
     Migration,

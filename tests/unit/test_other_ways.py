@@ -4,12 +4,12 @@ import dataclasses
 
 import pytest
 
+from tasks.core.forecast.other_ways import Way, other_ways
+from tasks.core.forecast.prices import PriceList
+from tasks.core.forecast.sample import Sample
 from tasks.core.model.item import KeySchema
 from tasks.core.model.table_facts import Index, TableFacts
-from tasks.core.run.migration import Migration
-from tasks.core.run.other_ways import Way, other_ways
-from tasks.core.run.prices import PriceList
-from tasks.core.run.sample import Sample
+from tasks.core.settings.migration import Migration
 
 GIBIBYTE = 1024**3
 SETTINGS = Migration(migration="orders", source_table="orders", target_table="orders-new")

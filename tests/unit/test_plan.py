@@ -7,13 +7,13 @@ import pytest
 
 from tasks.core.copy.segment import GIBIBYTE
 from tasks.core.errors import Refused, VersionsDiffer
+from tasks.core.forecast.replicas import replica_costs
 from tasks.core.model.capacity import WarmThroughput
 from tasks.core.model.item import KeySchema
 from tasks.core.model.table_facts import Index, TableFacts
 from tasks.core.model.table_ref import TableRef
-from tasks.core.run.migration import Knobs, Migration, parse_migration
 from tasks.core.run.plan import Facts, Plan, make_plan, parse_plan
-from tasks.core.run.replicas import replica_costs
+from tasks.core.settings.migration import Knobs, Migration, parse_migration
 
 KEY = KeySchema("country", "S", "icao", "S")
 SOURCE = TableFacts(

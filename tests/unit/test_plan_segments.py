@@ -16,8 +16,8 @@ from tasks.core.copy.segment import Checkpoint
 from tasks.core.errors import Superseded
 from tasks.core.model.order import spread_out
 from tasks.core.replicate.conflict import ReplicationRule
-from tasks.core.run.migration import MAX_SEGMENTS
 from tasks.core.run.plan import Plan
+from tasks.core.settings.migration import MAX_SEGMENTS
 from tests.unit.aws_fakes import PLAN, RUN, STREAM, Context, FakeAws
 from tests.unit.step_functions_fake import FakeStepFunctions
 

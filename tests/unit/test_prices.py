@@ -3,8 +3,8 @@
 import pytest
 
 from tasks.core.errors import Refused
-from tasks.core.run import prices
-from tasks.core.run.prices import PRICES, Price, PriceList, parse_prices, usd_of
+from tasks.core.forecast import prices
+from tasks.core.forecast.prices import PRICES, Price, PriceList, parse_prices, usd_of
 
 LINES = [value for value in vars(prices).values() if isinstance(value, Price)]
 

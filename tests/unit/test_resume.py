@@ -11,7 +11,6 @@ from tasks.core.model.capacity import WarmThroughput
 from tasks.core.model.table_ref import TableRef
 from tasks.core.replicate.conflict import ReplicationRule
 from tasks.core.replicate.route import Route
-from tasks.core.run.migration import Knobs, Scope, apply_overrides, fields_of
 from tasks.core.run.plan import Facts, Plan
 from tasks.core.run.resume import (
     Newest,
@@ -21,6 +20,7 @@ from tasks.core.run.resume import (
     plan_resumed,
     reasons_not_to_resume,
 )
+from tasks.core.settings.migration import Knobs, Scope, apply_overrides, fields_of
 from tests.unit.test_plan import FACTS, STREAMING, TARGET, settings
 
 MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:tableferry-airports"

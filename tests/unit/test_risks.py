@@ -4,13 +4,13 @@ import dataclasses
 
 import pytest
 
+from tasks.core.forecast.forecast import Seen, forecast
+from tasks.core.forecast.sample import Sample
 from tasks.core.model.item import KeySchema
 from tasks.core.model.table_facts import TableFacts
-from tasks.core.run.forecast import Seen, forecast
-from tasks.core.run.migration import Migration
 from tasks.core.run.plan import Facts
 from tasks.core.run.risks import Risk, risks_of
-from tasks.core.run.sample import Sample
+from tasks.core.settings.migration import Migration
 
 SETTINGS = Migration(migration="orders", source_table="orders", target_table="orders-new")
 SOURCE = TableFacts(

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from tasks.core.forecast.sample import ITEM_BYTES_MOST, Sample, item_bytes, look_at
 from tasks.core.model.item import KeySchema
 from tasks.core.model.table_facts import Index, TableFacts
-from tasks.core.run.sample import ITEM_BYTES_MOST, Sample, item_bytes, look_at
 
 INDEXES = (
     Index("by-day", ("day",), ("HASH S",)),

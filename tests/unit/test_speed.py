@@ -8,9 +8,9 @@ import pytest
 from tasks.core.errors import Refused
 from tasks.core.model.capacity import WarmThroughput
 from tasks.core.model.table_facts import Index
-from tasks.core.run.caps import Caps
-from tasks.core.run.migration import parse_migration
 from tasks.core.run.plan import Plan
+from tasks.core.settings.caps import Caps
+from tasks.core.settings.migration import parse_migration
 from tests.unit.test_plan import FACTS, STREAMING, TARGET, plan_of
 
 MILLION = 1_000_000

@@ -16,7 +16,7 @@ from tasks.aws.dynamodb.target import Target
 from tasks.aws.session import budget
 from tasks.core.copy.segment import Checkpoint
 from tasks.core.errors import TurnPending
-from tasks.core.run.caps import Caps, Throttle
+from tasks.core.settings.caps import Caps, Throttle
 from tests.unit.aws_fakes import PLAN, ROUTE, RUN, FakeAws, kinesis_event
 from tests.unit.test_write_pages import item, page, receipts
 

@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from infra.local.emulator.client import LocalAwsProcess
 from infra.local.rehearsal.deploy import deploy
 from tasks.core.run.course import course_of
-from tasks.core.run.migration import Migration
 from tasks.core.run.phases import Course
+from tasks.core.settings.migration import Migration
 from tests.faults.faulty import Faulty, RuleJson
 from workflow.execution import approve, deny, read_events, start
 from workflow.machine import Machine

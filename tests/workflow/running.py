@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from infra.local.emulator.client import LocalAwsProcess
 from infra.local.rehearsal.deploy import Deployment, deploy
-from tasks.core.run.migration import Migration
+from tasks.core.settings.migration import Migration
 
 REGION = "eu-west-1"
 TOKYO = "ap-northeast-1"

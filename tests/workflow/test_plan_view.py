@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from tasks.core.forecast.forecast import Seen
+from tasks.core.forecast.prices import PriceList
+from tasks.core.forecast.sample import Sample
 from tasks.core.model.item import KeySchema
 from tasks.core.model.table_facts import TableFacts
-from tasks.core.run.forecast import Seen
-from tasks.core.run.migration import Migration
 from tasks.core.run.outlook import Outlook, outlook
 from tasks.core.run.plan import Facts
-from tasks.core.run.prices import PriceList
-from tasks.core.run.sample import Sample
+from tasks.core.settings.migration import Migration
 from workflow.execution import with_max_cost
 from workflow.plan_view import CENT, plan_view
 from workflow.planning import read_prices, subject_of_file

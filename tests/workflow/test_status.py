@@ -8,10 +8,10 @@ from rich.console import Console
 
 from tasks.core.copy.segment import Checkpoint
 from tasks.core.replicate.watermark import Watermark
-from tasks.core.run.caps import Caps, Throttle
 from tasks.core.run.course import course_of
 from tasks.core.run.document import Document, Segments
 from tasks.core.run.phases import Course, Phase, Segment, Standing
+from tasks.core.settings.caps import Caps, Throttle
 from tests.workflow.recorded_histories import recorded, until, with_something_to_move
 from workflow.definition import iter_phases, read_definition
 from workflow.reading import lag_seconds

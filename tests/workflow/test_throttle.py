@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.core.run.caps import Caps, Throttle
+from tasks.core.settings.caps import Caps, Throttle
 from workflow.refusals import CommandRefused
 from workflow.throttle import paused, throttled, unpaused
 

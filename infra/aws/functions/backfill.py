@@ -20,7 +20,7 @@ from infra.aws.functions.grants import (
 )
 from infra.aws.functions.streams import WRITE_PAGES
 from tasks.core import metrics
-from tasks.core.run.work import MEMORY_MB
+from tasks.core.forecast.work import MEMORY_MB
 
 BACKFILL = (
     Function(

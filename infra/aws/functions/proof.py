@@ -13,7 +13,7 @@ from infra.aws.functions.grants import (
     control,
 )
 from tasks.core import metrics
-from tasks.core.run.work import MEMORY_MB
+from tasks.core.forecast.work import MEMORY_MB
 
 PROOF = (
     Function(state="PlanVerify", grants=(DESCRIBE_REPLICAS,)),

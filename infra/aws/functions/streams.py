@@ -12,7 +12,7 @@ from infra.aws.functions.grants import (
     control,
 )
 from tasks.core import metrics
-from tasks.core.run.work import MEMORY_MB
+from tasks.core.forecast.work import MEMORY_MB
 
 # One full CPU each (1,769 MB): they are where the items pass.
 WRITE_PAGES = Function(

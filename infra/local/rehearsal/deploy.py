@@ -16,7 +16,7 @@ from infra.aws.functions.function import Function
 from infra.aws.functions.registry import FUNCTIONS, function_of
 from infra.aws.synth import synthesize
 from infra.local.emulator.template import Template
-from tasks.core.run.migration import Migration
+from tasks.core.settings.migration import Migration
 from workflow.definition import Engine
 from workflow.machine import Names
 from workflow.settings import Placement, Settings

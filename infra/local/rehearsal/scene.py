@@ -9,7 +9,7 @@ from infra.local.rehearsal.owner import airports
 from infra.local.rehearsal.owner.journal import Journal
 from infra.local.rehearsal.owner.table import create_table, load
 from infra.local.rehearsal.owner.wire import Wire
-from tasks.core.run.migration import Migration
+from tasks.core.settings.migration import Migration
 
 REGION = "eu-west-1"
 REPLICA_REGION = "ap-northeast-1"

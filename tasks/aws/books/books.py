@@ -15,7 +15,7 @@ from tasks.aws.books.tombstones import TombstoneLedger
 from tasks.aws.books.watermarks import TipsBook, Watermarks
 from tasks.aws.session import clients, deployment
 from tasks.core.replicate.route import FORWARD
-from tasks.core.run.caps import Caps, Side, Units
+from tasks.core.settings.caps import Caps, Side, Units
 
 
 class Books:

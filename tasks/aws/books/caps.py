@@ -1,4 +1,4 @@
-"""Caps as they stand, and the turns of the calls in progress, in the control table; `tasks.core.run.caps` says how."""
+"""Caps as they stand, and the turns of the calls in progress, in the control table: see `tasks.core.settings.caps`."""
 
 import random
 import threading
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from tasks.aws.books.control import ControlTable, pk_of_run
-from tasks.core.run.caps import Answer, Bought, Buy, Caps, Look, Side, Sleep, Step, Throttle, Turns, Units
+from tasks.core.settings.caps import Answer, Bought, Buy, Caps, Look, Side, Sleep, Step, Throttle, Turns, Units
 
 
 class CapsBook:

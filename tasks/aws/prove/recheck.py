@@ -28,8 +28,8 @@ from tasks.core.prove.drift import (
     summed,
 )
 from tasks.core.replicate.route import Route
-from tasks.core.run.caps import reads_of
 from tasks.core.run.plan import Plan
+from tasks.core.settings.caps import reads_of
 
 KEYS_AT_ONCE = 5000
 """Looked at together, behind one reading of the tips. Of each the hashes of three readings are held, and no item."""

@@ -15,8 +15,8 @@ from tasks.aws.session import clients
 from tasks.core.model.table_facts import TableFacts
 from tasks.core.model.table_ref import TableAddress
 from tasks.core.replicate.route import IN_USE
-from tasks.core.run.migration import Migration
 from tasks.core.run.plan import Facts
+from tasks.core.settings.migration import Migration
 
 AnswerT = TypeVar("AnswerT")
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from tasks.aws.dynamodb.table_reads import scan_page
 from tasks.core.copy.page import encode_page, take_apart
+from tasks.core.forecast.sample import Sample, look_at
 from tasks.core.model.order import spread
 from tasks.core.model.table_facts import TableFacts
 from tasks.core.model.table_ref import TableRef
-from tasks.core.run.sample import Sample, look_at
 
 if TYPE_CHECKING:
     from tasks.core.model.item import Item

@@ -1,1 +1,1 @@
-"""One run: settings, the plan that they become, and the course that its executions take."""
+"""One run: the plan that settings become, its risks, and the course that its executions take."""

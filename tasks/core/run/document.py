@@ -12,8 +12,8 @@ from tasks.core.copy.segment import Checkpoint
 from tasks.core.errors import Refused
 from tasks.core.prove.verification import Verification, VerifySlice
 from tasks.core.replicate.route import Route
-from tasks.core.run.migration import other_form
 from tasks.core.run.plan import Plan
+from tasks.core.settings.migration import other_form
 
 
 class Part(BaseModel):

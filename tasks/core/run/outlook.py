@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tasks.core.run.bill import Bill
-from tasks.core.run.forecast import Forecast, Seen, forecast
-from tasks.core.run.migration import Migration
-from tasks.core.run.other_ways import Way, other_ways
+from tasks.core.forecast.bill import Bill
+from tasks.core.forecast.forecast import Forecast, Seen, forecast
+from tasks.core.forecast.other_ways import Way, other_ways
+from tasks.core.forecast.prices import PriceList
+from tasks.core.forecast.speed import bound_in_words, copy_of, way_out
+from tasks.core.forecast.work import MEMORY_MB
 from tasks.core.run.plan import Facts, notices_for, reasons_against
-from tasks.core.run.prices import PriceList
 from tasks.core.run.risks import Risk, risks_of
-from tasks.core.run.speed import bound_in_words, copy_of, way_out
-from tasks.core.run.work import MEMORY_MB
+from tasks.core.settings.migration import Migration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,20 +8,20 @@ from pydantic import ValidationError, model_validator
 
 from tasks.core.copy.segment import plan_total_segments, plan_verify_segments
 from tasks.core.errors import Refused, VersionsDiffer
+from tasks.core.forecast.cost import cost_reasons
+from tasks.core.forecast.estimate import estimate
+from tasks.core.forecast.least import capacity_reasons
+from tasks.core.forecast.replicas import replica_notices
+from tasks.core.forecast.speed import concurrency_notices, planned_caps, time_notices, warm_notices, warm_reasons
 from tasks.core.model.item import LEGACY_REPLICATION_PREFIX
 from tasks.core.model.shape import Shape, as_it_is
 from tasks.core.model.table_facts import TableFacts
 from tasks.core.model.table_ref import TableRef
 from tasks.core.prove.digest import SOURCE, TARGET, plan_buckets, replica_in
 from tasks.core.replicate.route import IN_USE
-from tasks.core.run.caps import Caps
-from tasks.core.run.cost import cost_reasons
-from tasks.core.run.estimate import estimate
-from tasks.core.run.least import capacity_reasons
-from tasks.core.run.migration import Knobs, Migration, MigrationName, SegmentCount, other_form
-from tasks.core.run.replicas import replica_notices
-from tasks.core.run.speed import concurrency_notices, planned_caps, time_notices, warm_notices, warm_reasons
 from tasks.core.run.target_fit import STREAM_VIEW_TYPE, target_notices, target_reasons, vector_index_reasons
+from tasks.core.settings.caps import Caps
+from tasks.core.settings.migration import Knobs, Migration, MigrationName, SegmentCount, other_form
 
 STREAM_READERS_MOST = 2
 """A shard that more readers poll is throttled (DynamoDB, "Reading and processing a stream")."""

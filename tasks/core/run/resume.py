@@ -11,8 +11,8 @@ from tasks.core.errors import Refused
 from tasks.core.replicate.conflict import ReplicationRule
 from tasks.core.replicate.lag import HORIZON_SECONDS
 from tasks.core.replicate.route import Route, by_hand, copy_anew
-from tasks.core.run.migration import Knobs, Migration, Scope, fields_of
 from tasks.core.run.plan import Facts, Plan, capacity_of_run, notices_for, reasons_against, to_move
+from tasks.core.settings.migration import Knobs, Migration, Scope, fields_of
 
 UNSUCCESSFUL: Final = frozenset({"FAILED", "TIMED_OUT", "ABORTED"})
 """Statuses of an execution that ended and can be resumed."""

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from tasks.core.forecast.duration import Kind
+from tasks.core.forecast.forecast import Forecast, Seen
+from tasks.core.forecast.sample import ITEM_BYTES_MOST, NEAR_MOST, Sample
+from tasks.core.forecast.speed import CONCURRENCY_OF_OTHERS
+from tasks.core.forecast.work import REPLICATOR_CHANGES
 from tasks.core.model.capacity import PARTITION_WRITES_PER_SECOND, TABLE_WRITES_PER_SECOND
 from tasks.core.model.table_facts import TableFacts
-from tasks.core.run.duration import Kind
-from tasks.core.run.forecast import Forecast, Seen
-from tasks.core.run.migration import Migration
 from tasks.core.run.plan import STREAM_READERS_MOST, Facts
-from tasks.core.run.sample import ITEM_BYTES_MOST, NEAR_MOST, Sample
-from tasks.core.run.speed import CONCURRENCY_OF_OTHERS
-from tasks.core.run.work import REPLICATOR_CHANGES
+from tasks.core.settings.migration import Migration
 
 STREAM_KEPT_SECONDS: Final = 24 * 3600
 """How long a table's stream keeps a change ("DynamoDB Streams")."""

@@ -7,7 +7,7 @@ from tasks.core.errors import PreconditionFailed
 from tasks.core.model.item import KeySchema
 from tasks.core.model.table_facts import Index, TableFacts
 from tasks.core.replicate.route import IN_USE
-from tasks.core.run.migration import Migration
+from tasks.core.settings.migration import Migration
 
 STREAM_VIEW_TYPE: Final = "NEW_AND_OLD_IMAGES"
 TARGET_STATUSES = frozenset({"ACTIVE", "CREATING", "UPDATING"})

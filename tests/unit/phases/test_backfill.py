@@ -12,7 +12,7 @@ from tasks.core.copy.page import PageHeader
 from tasks.core.copy.receipts import Sent
 from tasks.core.copy.segment import Checkpoint
 from tasks.core.errors import BackfillIncomplete, DrainPending
-from tasks.core.run.caps import STUCK_SECONDS, Caps, Throttle
+from tasks.core.settings.caps import STUCK_SECONDS, Caps, Throttle
 from tests.unit.aws_fakes import PLAN, ROUTE, RUN, FakeAws
 from tests.unit.phases.calls import NOW, Clock, call, sent
 

@@ -26,8 +26,8 @@ from infra.local.rehearsal.owner import journal
 from infra.local.rehearsal.owner.application import Application, Counted, Settings
 from infra.local.rehearsal.scene import REGION, load_airports, migration_of_airports
 from tasks.aws.run.pointer import pointer_name
-from tasks.core.run.migration import Migration
 from tasks.core.run.phases import BACKFILL, Standing
+from tasks.core.settings.migration import Migration
 from workflow import execution
 from workflow.machine import Machine
 from workflow.reading import read_status

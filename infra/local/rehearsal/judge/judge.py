@@ -4,7 +4,7 @@ from pathlib import Path
 
 from infra.local.emulator.client import LocalAwsProcess
 from infra.local.rehearsal.judge.comparer import Comparison, Place, compare
-from tasks.core.run.migration import Migration
+from tasks.core.settings.migration import Migration
 
 _REPLICATED_WITHIN_SECONDS = 60.0
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tasks.core.copy.segment import GIBIBYTE
+from tasks.core.forecast.prices import EXPORT_GB, IMPORT_GB, RESTORE_GB, PriceList
+from tasks.core.forecast.sample import Sample
 from tasks.core.model.table_facts import TableFacts
-from tasks.core.run.migration import Migration
-from tasks.core.run.prices import EXPORT_GB, IMPORT_GB, RESTORE_GB, PriceList
-from tasks.core.run.sample import Sample
+from tasks.core.settings.migration import Migration
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """Whether a run would cost more than its owner has said that it may."""
 
+from tasks.core.forecast.forecast import Seen, forecast
+from tasks.core.forecast.prices import DATED, REGION
 from tasks.core.model.table_facts import TableFacts
-from tasks.core.run.forecast import Seen, forecast
-from tasks.core.run.migration import Migration
-from tasks.core.run.prices import DATED, REGION
+from tasks.core.settings.migration import Migration
 
 LINES_SAID = 3
 """The dearest lines, which say where to begin."""

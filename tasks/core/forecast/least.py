@@ -7,12 +7,12 @@ no page comes for a quarter of an hour is taken for one that stands still.
 
 from tasks.core.copy.back_pressure import PAGES_KEPT_HOURS, PAGES_KEPT_SECONDS
 from tasks.core.copy.segment import plan_total_segments
+from tasks.core.forecast.duration import Part
+from tasks.core.forecast.estimate import Estimate, estimate
+from tasks.core.forecast.speed import SHARE_OF_PROVISIONED, parts_of, planned_caps
 from tasks.core.model.table_facts import TableFacts
-from tasks.core.run.caps import STUCK_SECONDS, Throttle
-from tasks.core.run.duration import Part
-from tasks.core.run.estimate import Estimate, estimate
-from tasks.core.run.migration import Migration
-from tasks.core.run.speed import SHARE_OF_PROVISIONED, parts_of, planned_caps
+from tasks.core.settings.caps import STUCK_SECONDS, Throttle
+from tasks.core.settings.migration import Migration
 
 PAGES_BEFORE_IT_IS_STUCK = 4
 """So many are to come before the writer is taken for one that stands still: by chance fewer do."""

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tasks.core.copy.segment import GIBIBYTE
+from tasks.core.forecast.estimate import estimate
+from tasks.core.forecast.prices import REPLICATED_WRITE_REQUEST_UNIT, RESTORE_GB, usd_of
 from tasks.core.model.table_facts import TableFacts
-from tasks.core.run.estimate import estimate
-from tasks.core.run.migration import Migration
-from tasks.core.run.prices import REPLICATED_WRITE_REQUEST_UNIT, RESTORE_GB, usd_of
+from tasks.core.settings.migration import Migration
 
 NOTICE_USD = 1.0
 """A table whose replicas cost less either way needs no word of it."""

@@ -1,12 +1,13 @@
 """A bill, line by line: what is used, for what, and what it costs at the price list.
 
-The plan fills one before a run, the simulation fills one while it lets a run happen; both by `tasks.core.run.charges`.
+The plan fills one before a run, the simulation fills one while it lets a run happen; both by
+`tasks.core.forecast.charges`.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from tasks.core.run.prices import Price, PriceList
+from tasks.core.forecast.prices import Price, PriceList
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,8 @@ The plan gives them what a whole run will take; the simulation gives them what o
 from collections.abc import Iterator
 from typing import Final
 
-from tasks.core.prove.digest import SUMS_MOST
-from tasks.core.prove.passes import Course
-from tasks.core.run.bill import Line
-from tasks.core.run.prices import (
+from tasks.core.forecast.bill import Line
+from tasks.core.forecast.prices import (
     LAMBDA_GB_SECOND,
     LAMBDA_REQUEST,
     READ_REQUEST_UNIT,
@@ -23,7 +21,7 @@ from tasks.core.run.prices import (
     STREAM_HOUR,
     WRITE_REQUEST_UNIT,
 )
-from tasks.core.run.work import (
+from tasks.core.forecast.work import (
     GETS_A_SECOND,
     GIGABYTE,
     LAG_SECONDS,
@@ -37,6 +35,8 @@ from tasks.core.run.work import (
     REPLICATOR_CHANGES,
     ROWS_A_SECOND,
 )
+from tasks.core.prove.digest import SUMS_MOST
+from tasks.core.prove.passes import Course
 
 SCAN: Final = "scan"
 STATE_MACHINE: Final = "state machine"

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tasks.core.forecast.estimate import UNIT_BYTES
 from tasks.core.model.item import Item
 from tasks.core.model.table_facts import Index, TableFacts
-from tasks.core.run.estimate import UNIT_BYTES
 
 ITEM_BYTES_MOST: Final = 400 * 1024
 """Of an item ("Constraints in Amazon DynamoDB")."""

@@ -1,7 +1,7 @@
 """What a run will take: time, calls, units and money, before anything is started. Every number has its formula.
 
-The copy's time is that of `tasks.core.run.duration`; the proof's, and what the replicator does meanwhile, are worked
-out here. The charges are those of `tasks.core.run.charges`, by which the simulation bills what it lets happen.
+The copy's time is that of `tasks.core.forecast.duration`; the proof's, and what the replicator does meanwhile, are
+worked out here. The charges are those of `tasks.core.forecast.charges`, by which the simulation bills what it lets happen.
 """
 
 import math
@@ -11,21 +11,11 @@ from typing import Final
 
 from tasks.core.copy.page import ITEMS_A_PART
 from tasks.core.copy.segment import GIBIBYTE, plan_total_segments, plan_verify_segments
-from tasks.core.model.capacity import (
-    NEW_TABLE_READS_PER_SECOND,
-    NEW_TABLE_WRITES_PER_SECOND,
-    PARTITION_BYTES,
-    READ_UNIT_BYTES,
-    READ_UNIT_SHARE,
-)
-from tasks.core.model.table_facts import TableFacts
-from tasks.core.prove.passes import expect as expect_proof
-from tasks.core.run import charges
-from tasks.core.run.bill import Bill, Line
-from tasks.core.run.duration import COMPRESSED, Duration
-from tasks.core.run.estimate import PART_BYTES, Estimate, estimate
-from tasks.core.run.migration import Migration
-from tasks.core.run.prices import (
+from tasks.core.forecast import charges
+from tasks.core.forecast.bill import Bill, Line
+from tasks.core.forecast.duration import COMPRESSED, Duration
+from tasks.core.forecast.estimate import PART_BYTES, Estimate, estimate
+from tasks.core.forecast.prices import (
     PUT_PAYLOAD_UNIT,
     READ_REQUEST_UNIT,
     REPLICATED_WRITE_REQUEST_UNIT,
@@ -40,9 +30,9 @@ from tasks.core.run.prices import (
     WRITE_REQUEST_UNIT,
     Price,
 )
-from tasks.core.run.sample import Sample
-from tasks.core.run.speed import expected, planned_caps
-from tasks.core.run.work import (
+from tasks.core.forecast.sample import Sample
+from tasks.core.forecast.speed import expected, planned_caps
+from tasks.core.forecast.work import (
     BOOK_READS,
     DAY_SECONDS,
     DELETES,
@@ -59,6 +49,16 @@ from tasks.core.run.work import (
     calls_for,
     page_verify_seconds,
 )
+from tasks.core.model.capacity import (
+    NEW_TABLE_READS_PER_SECOND,
+    NEW_TABLE_WRITES_PER_SECOND,
+    PARTITION_BYTES,
+    READ_UNIT_BYTES,
+    READ_UNIT_SHARE,
+)
+from tasks.core.model.table_facts import TableFacts
+from tasks.core.prove.passes import expect as expect_proof
+from tasks.core.settings.migration import Migration
 
 __all__ = ["Forecast", "Range", "Seen", "forecast"]
 

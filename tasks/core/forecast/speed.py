@@ -3,6 +3,9 @@
 from dataclasses import replace
 
 from tasks.core.copy.segment import plan_total_segments
+from tasks.core.forecast import prices
+from tasks.core.forecast.duration import SEGMENT_BYTES_PER_SECOND, Bound, Copy, Duration, Kind, Part, expect
+from tasks.core.forecast.estimate import Estimate, estimate
 from tasks.core.model.capacity import (
     NEW_TABLE_READS_PER_SECOND,
     NEW_TABLE_WRITES_PER_SECOND,
@@ -14,11 +17,8 @@ from tasks.core.model.capacity import (
     WarmThroughput,
 )
 from tasks.core.model.table_facts import Index, TableFacts
-from tasks.core.run import prices
-from tasks.core.run.caps import Caps
-from tasks.core.run.duration import SEGMENT_BYTES_PER_SECOND, Bound, Copy, Duration, Kind, Part, expect
-from tasks.core.run.estimate import Estimate, estimate
-from tasks.core.run.migration import MAX_SEGMENTS, Migration
+from tasks.core.settings.caps import Caps
+from tasks.core.settings.migration import MAX_SEGMENTS, Migration
 
 SHARE_OF_PROVISIONED = 0.5
 """Of what is provisioned. The rest is for the table's users, and at the target for the replicator."""

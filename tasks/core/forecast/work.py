@@ -1,7 +1,7 @@
 """How long the functions' work takes, and the memory that they are paid for by.
 
 Speeds are those of the machine that this was written on, and of experience with the real AWS; none was measured there.
-Each says which. `tasks.core.run.duration` has those that decide how long a copy takes.
+Each says which. `tasks.core.forecast.duration` has those that decide how long a copy takes.
 """
 
 from collections.abc import Mapping

@@ -1,0 +1,1 @@
+"""What a run will take and cost, before anything of it is begun."""
