@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,7 @@ from workflow.plan_view import plan_view
 from workflow.planning import read_outlook, read_prices, subject_deployed, subject_of_file
 from workflow.reading import read_status
 from workflow.refusals import CommandRefused, in_words
+from workflow.report import parse_plan_file, read_report, report_table
 from workflow.resume import go_on, look_ahead
 from workflow.status import Status, status_line
 from workflow.tables import history_view, prospect_view, status_view
@@ -89,6 +91,28 @@ def plan(  # noqa: PLR0913 — each is an option of the command line
         typer.echo(json.dumps(seen.as_json(), indent=2))
         return
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(plan_view(seen))
+
+
+@app.command()
+def report(
+    execution_arn: ExecutionArgument = None,
+    *,
+    plan_file: Annotated[
+        Path, typer.Option("--plan", metavar="FILE", help="What `plan --json` printed before the run.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print it for a program.")] = False,
+    state_machine: MachineOption = None,
+    migration: MigrationOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Compare what a plan predicted with what the run took, by its own metrics."""
+    predicted = parse_plan_file(plan_file)
+    session, arn = _named(execution_arn, state_machine, migration, region)
+    rows = read_report(session, arn, predicted)
+    if as_json:
+        typer.echo(json.dumps([{**asdict(row), "off": row.off} for row in rows], indent=2))
+        return
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(report_table(rows))
 
 
 @app.command()

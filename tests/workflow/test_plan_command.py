@@ -3,6 +3,7 @@
 import json
 import urllib.request
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -50,13 +51,37 @@ def create_source_of_all_sizes(running: Running) -> None:
         running.dynamodb.batch_write_item(RequestItems={running.migration.source_table: puts})
 
 
-def read_units_in_metrics(running: Running, state: str) -> float:
-    """Return the read units of items that a function's own metrics tell of."""
+def metrics_in_log(running: Running, state: str) -> list[dict[str, Any]]:
+    """Return the lines of a function's log that are metrics."""
     assert running.deployment is not None
     name = running.deployment.functions[state].rpartition(":")[2]
     lines = asked(running.aws, f"logs/{REGION}/{name}").splitlines()
-    metrics = [json.loads(line) for line in lines if line.startswith("{") and '"CloudWatchMetrics"' in line]
-    return sum(sum(line.get("ReadUnits", [])) for line in metrics)
+    return [json.loads(line) for line in lines if line.startswith("{") and '"CloudWatchMetrics"' in line]
+
+
+def read_units_in_metrics(running: Running, state: str) -> float:
+    """Return the read units of items that a function's own metrics tell of."""
+    return sum(sum(line.get("ReadUnits", [])) for line in metrics_in_log(running, state))
+
+
+def take_in_metrics(running: Running) -> None:
+    """Make metrics of the functions' logs, as CloudWatch does on AWS; the local one does not."""
+    cloudwatch = running.session.client("cloudwatch")
+    for state in ("ScanSegment", "WritePages", "VerifySegment"):
+        for line in metrics_in_log(running, state):
+            at = datetime.fromtimestamp(line["_aws"]["Timestamp"] / 1000, UTC)
+            for directive in line["_aws"]["CloudWatchMetrics"]:
+                dimensions = [{"Name": name, "Value": line[name]} for name in directive["Dimensions"][0]]
+                data = [
+                    {
+                        "MetricName": one["Name"],
+                        "Dimensions": dimensions,
+                        "Timestamp": at,
+                        "Value": sum(line[one["Name"]]),
+                    }
+                    for one in directive["Metrics"]
+                ]
+                cloudwatch.put_metric_data(Namespace=directive["Namespace"], MetricData=data)
 
 
 @dataclass
@@ -68,6 +93,8 @@ class Ran:
     """By the plan."""
     said_before: dict[str, Any]
     """By the plan of the settings file, before anything was deployed."""
+    report: list[dict[str, Any]]
+    """What was made of the plan and of the run's metrics."""
     refused: str
     """What an execution says that may cost next to nothing."""
     called: dict[str, int]
@@ -93,6 +120,8 @@ def ran(local_aws: LocalAwsProcess, tmp_path_factory: pytest.TempPathFactory) ->
     said_before = planned(local_aws, "--settings", str(file))
     running.deploy()
     said = planned(local_aws, "--migration", running.migration.migration)
+    plan_file = file.with_name("plan.json")
+    plan_file.write_text(json.dumps(said), encoding="utf-8")
     started = workflow(
         local_aws.environment(), "start", "--migration", running.migration.migration, "--max-cost", "0.0001"
     )
@@ -102,11 +131,16 @@ def ran(local_aws: LocalAwsProcess, tmp_path_factory: pytest.TempPathFactory) ->
     # A limit that bounds nothing counts: DynamoDB Local does not say what a batch of statements took.
     asked(local_aws, "limits", put=[{"table": running.migration.target_table, "write_units": NO_BOUND}])
     before = counted(local_aws)
-    ended = running.run()
+    arn = running.start()
+    ended = running.wait(arn)
     assert ended.status == "SUCCEEDED", ended.message
     called = {name: count - before[name] for name, count in counted(local_aws).items()}
     (limit,) = json.loads(asked(local_aws, "limits"))
-    return Ran(running, said, said_before, refused.message, called, limit["taken"]["write_units"])
+    take_in_metrics(running)
+    reported = workflow(local_aws.environment(), "report", arn, "--json", "--plan", str(plan_file))
+    assert reported.returncode == 0, reported.stderr
+    report = json.loads(reported.stdout)
+    return Ran(running, said, said_before, report, refused.message, called, limit["taken"]["write_units"])
 
 
 def test_a_plan_predicts_the_calls_of_the_run_that_follows(ran: Ran) -> None:
@@ -135,3 +169,12 @@ def test_a_plan_of_the_settings_file_says_the_same_before_anything_is_deployed(r
 
 def test_an_execution_that_costs_more_than_start_allows_is_refused_with_the_plans_sum(ran: Ran) -> None:
     assert "max_cost_usd is 0.00, and by its plan the run costs about" in ran.refused
+
+
+def test_the_report_finds_the_run_within_five_percent_of_its_plan(ran: Ran) -> None:
+    rows = {row["name"]: row for row in ran.report}
+    untold = {name for name, row in rows.items() if row["taken"] is None}
+    assert untold == {"write units of pages"}, "of a batch of statements DynamoDB Local does not say what it took"
+    assert len(rows) == 7
+    for name in rows.keys() - untold:
+        assert abs(rows[name]["off"]) <= WITHIN, rows[name]

@@ -126,6 +126,12 @@ class Forecast:
     """Calls that carry items, by operation."""
     units: dict[str, float]
     """Read or write units of items, by the state whose metric counts them."""
+    pages: int
+    """That the backfill's scan sends, those without items too."""
+    records: int
+    """That carry them: a page of very many items is sent as several."""
+    bytes_sent: float
+    """Of these."""
 
     @property
     def whole(self) -> Range:
@@ -189,6 +195,9 @@ class _Forecast:
             bill=bill,
             waiting=waiting,
             calls=self._calls(),
+            pages=self.pages,
+            records=self._records,
+            bytes_sent=self._packed,
             units={
                 "ScanSegment": self._scan_units(self.pages),
                 "WritePages": sum(units for _, units in self._parts()),
@@ -222,6 +231,17 @@ class _Forecast:
         """Of the source's stream."""
         return self.seen.source_shards or max(1, math.ceil(self.seen.source.size_bytes / PARTITION_BYTES))
 
+    @property
+    def _records(self) -> int:
+        """Parts of pages, without those pages that have no items."""
+        with_items = min(self.pages, self.counted.items)
+        return with_items * math.ceil(self.counted.items / with_items / ITEMS_A_PART) if with_items else 0
+
+    @property
+    def _packed(self) -> float:
+        """Bytes of the records in the stream of pages."""
+        return self.seen.source.size_bytes / (self.seen.sample.compressed or COMPRESSED)
+
     def _parts(self) -> list[tuple[str, float]]:
         """Return the target's table and indexes, each with the units that the copy writes to it."""
         counted, sampled = self.counted, self.seen.sample.write_units_an_item
@@ -239,7 +259,7 @@ class _Forecast:
         items, with_items = self.counted.items, min(self.pages, self.counted.items)
         batches = 0.0
         if with_items:
-            parts = with_items * max(1, math.ceil(items / with_items / ITEMS_A_PART))
+            parts = self._records
             of_a_part = items / parts
             # The last batch of a part is half full on the average, if there is more than one.
             batches = parts * (1.0 if of_a_part <= 1 else (of_a_part + (WRITE_BATCH - 1) / 2) / WRITE_BATCH)
@@ -270,7 +290,7 @@ class _Forecast:
         """Yield the lines of a run that takes so long."""
         counted, copied = self.counted, self.copy.seconds
         yield from self._warm_lines()
-        packed = self.seen.source.size_bytes / (self.seen.sample.compressed or COMPRESSED)
+        packed = self._packed
         working = self.pages * PAGE_SECONDS
         scan = charges.of_scan(
             pages=self.pages,
