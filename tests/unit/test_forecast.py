@@ -75,6 +75,7 @@ def test_every_index_and_every_replica_has_a_line_of_its_own() -> None:
         ("replica us-east-1", replicated): 250_000,
     }
     assert found.calls["Scan"] == 10 * 10 + 4 * 10 * 10 + 1, "the proof reads each replica too"
+    assert amounts(found, charges.PROOF)["", prices.TRANSFER_GB] == pytest.approx(2 * 0.1), "out of its Region"
 
 
 def test_replicas_behind_the_backfill_cost_a_restore_and_no_writes() -> None:

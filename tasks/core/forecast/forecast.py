@@ -25,6 +25,7 @@ from tasks.core.forecast.prices import (
     STATE_TRANSITION,
     STREAM_GB_IN,
     STREAM_GB_OUT,
+    TRANSFER_GB,
     WARM_READ_UNIT,
     WARM_WRITE_UNIT,
     WRITE_REQUEST_UNIT,
@@ -392,6 +393,9 @@ class _Forecast:
         units = self._scan_units(self.verify_pages)
         calls = max(self._tables * self.verify_segments, working / VERIFY_CALL_SECONDS)
         yield from charges.of_pass(units=(self._tables - free) * units, calls=calls, seconds=working)
+        if self._replicas:
+            read = self._replicas * self.seen.source.size_bytes / GIGABYTE
+            yield Line(charges.PROOF, TRANSFER_GB, read, "the bytes of each replica, read in its Region")
         if not items:
             return
         course = expect_proof(

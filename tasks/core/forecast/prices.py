@@ -76,6 +76,8 @@ S3_GET: Final = Price("S3 gets", 0.0004 / 1000, _S3)
 LOGS_GB: Final = Price("GB of logs taken in", 0.50, _CLOUDWATCH)
 TRACE: Final = Price("traces recorded", 5.0 / _MILLION, _XRAY)
 
+TRANSFER_GB: Final = Price("GB transferred from one Region to another", 0.02, "aws.amazon.com/ec2/pricing/on-demand")
+
 EXPORT_GB: Final = Price("GB exported to S3", 0.10, _DYNAMODB_ON_DEMAND)
 IMPORT_GB: Final = Price("GB imported from S3", 0.15, _DYNAMODB_ON_DEMAND)
 """Of the objects, as they are uncompressed."""
@@ -105,6 +107,7 @@ PRICES: Final[Mapping[str, Price]] = {
     "S3_GET": S3_GET,
     "LOGS_GB": LOGS_GB,
     "TRACE": TRACE,
+    "TRANSFER_GB": TRANSFER_GB,
     "EXPORT_GB": EXPORT_GB,
     "IMPORT_GB": IMPORT_GB,
 }
