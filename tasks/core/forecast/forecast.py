@@ -1,7 +1,8 @@
 """What a run will take: time, calls, units and money, before anything is started. Every number has its formula.
 
 The copy's time is that of `tasks.core.forecast.duration`; the proof's, and what the replicator does meanwhile, are
-worked out here. The charges are those of `tasks.core.forecast.charges`, by which the simulation bills what it lets happen.
+worked out here. The charges are those of `tasks.core.forecast.charges`, by which the simulation bills what it lets
+happen.
 """
 
 import math
