@@ -9,7 +9,7 @@ SETUP_LOG := build/setup.log
 export ITEMS SEGMENTS WRITES_PER_SECOND SEED FAULTS MINUTES
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local synth bootstrap deploy destroy test sfn-image simulate guards soak graph documents lint check format lock clean
+.PHONY: help setup demo local synth bootstrap deploy destroy test sfn-image simulate bench guards soak graph documents lint check format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ sfn-image: $(READY) ## build a container image of the embedded Step Functions, f
 
 simulate: $(READY) ## migrate 10 GB, 1 TB and 100 TB in virtual time, where tables throttle; draws docs/scale.svg
 	@$(BIN)/python -m tests.simulation
+
+bench: $(READY) ## copy by tableferry, the article's design, boto3 and two peers, in turn; writes docs/benchmarks.md
+	@$(BIN)/python -m tests.benchmarks
 
 guards: $(READY) ## take each guard of the design away, and see a test fail (WORDS="late" chooses)
 	@$(BIN)/python -m tests.guards $(WORDS)

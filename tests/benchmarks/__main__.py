@@ -1,0 +1,142 @@
+"""`python -m tests.benchmarks`, or `make bench`: copy by every copier, in turn, and write down what came of it.
+
+Puts the tables into `docs/benchmarks.md`, and draws `docs/benchmarks-*.svg`. `--short` copies little, once, and writes
+into `build/bench/` only, to see that all of it runs; `--report` writes the last run's results again.
+"""
+
+import argparse
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+
+from infra.install import DYNAMODB_LOCAL, KINESIS_LOCAL
+from infra.local.emulator.client import PROJECT_ROOT, LocalAwsProcess
+from tests.benchmarks import micro, on_local, on_null
+from tests.benchmarks.install import COPY_DYNAMODB_TABLE, DYNAMODUMP, FOLDER, Installed, install
+from tests.benchmarks.null_engine import null_engine
+from tests.benchmarks.on_local import OnLocal
+from tests.benchmarks.on_null import OnNull
+from tests.benchmarks.report import placed, reached
+from tests.benchmarks.results import KEPT_IN, Results
+from tests.benchmarks.shapes import SHAPES, Shape
+
+DOCS = PROJECT_ROOT / "docs"
+ROUNDS = 3
+LIVE_ROUNDS = 3
+SHORT_SHAPES = (Shape("500 B"), Shape("400 KB", "many", "noise"))
+ResultT = TypeVar("ResultT")
+
+
+def main() -> int:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--short", action="store_true", help="copy little, once")
+    parser.add_argument("--report", action="store_true", help="write the last run's results again")
+    asked = parser.parse_args()
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    installed = install()
+    if asked.report:
+        results = Results.load()
+    else:
+        results = _measured(installed, console, is_short=asked.short)
+        results.save(FOLDER / "short.json" if asked.short else KEPT_IN)
+    for line in reached(results):
+        console.print(line)
+    if not asked.short:
+        _write_down(results, installed, console)
+    return 0
+
+
+def _write_down(results: Results, installed: Installed, console: Console) -> None:
+    document = DOCS / "benchmarks.md"
+    document.write_text(placed(document.read_text(encoding="utf-8"), results), encoding="utf-8")
+    console.print(f"written: {document}")
+    sys.path.append(str(installed.tools))
+    from tests.benchmarks.draw import draw  # noqa: PLC0415 — only now: it imports what has just been installed
+
+    for path in draw(results, DOCS):
+        console.print(f"drawn: {path}")
+
+
+def _measured(installed: Installed, console: Console, *, is_short: bool) -> Results:
+    begun = time.monotonic()
+    results = Results(machine=_machine(installed))
+    rounds, live_rounds = (1, 1) if is_short else (ROUNDS, LIVE_ROUNDS)
+    shapes = SHORT_SHAPES if is_short else SHAPES
+    sizes = on_null.GROWTH[:2] if is_short else on_null.GROWTH
+
+    def told(results: Iterable[ResultT], tell: Callable[[ResultT], str]) -> list[ResultT]:
+        kept = []
+        for result in results:
+            console.print(f"{time.monotonic() - begun:6.0f} s  {tell(result)}", highlight=False)
+            kept.append(result)
+        return kept
+
+    with null_engine() as engine:
+        results.shapes = told(on_null.every_shape(engine, installed, rounds=rounds, shapes=shapes), _of_shape)
+        results.growth = told(on_null.growth(engine, installed, sizes), _of_growth)
+    with LocalAwsProcess() as aws:
+        tables = on_local.LocalTables(aws)
+        results.local = told(on_local.at_rest(tables, installed, rounds=rounds), _of_local)
+        results.local += told(on_local.live(tables, installed, rounds=live_rounds), _of_local)
+    console.print(f"{time.monotonic() - begun:6.0f} s  the pieces of the data path, by pyperf", highlight=False)
+    results.micro = micro.measured(installed)
+    results.machine["took"] = f"{(time.monotonic() - begun) / 60:.0f} minutes"
+    results.machine["load average at the end"] = _load()
+    return results
+
+
+def _of_shape(copy: OnNull) -> str:
+    measured = copy.measured
+    return (
+        f"{copy.shape.name}: {copy.copier}: {measured.cpu_microseconds_an_item:,.1f} CPU µs an item, "
+        f"{measured.items_a_second:,.0f} items/s, {measured.peak_bytes >> 20} MB"
+        f"{'' if copy.is_exact else ', NOT EXACT'}"
+    )
+
+
+def _of_growth(copy: OnNull) -> str:
+    return f"{copy.measured.items:,} items, {copy.sides}: {_of_shape(copy)}"
+
+
+def _of_local(copy: OnLocal) -> str:
+    how = f"{copy.writes} writes meanwhile" if copy.is_live else "at rest"
+    told = copy.verdict.in_words() if copy.verdict else f"failed: {copy.failed}"
+    return f"{copy.copier}, {how}: {told}, {copy.seconds:.0f} s"
+
+
+def _machine(installed: Installed) -> dict[str, str]:
+    """Return what it is measured on, and with."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "machine": f"{_processor()}, {os.cpu_count()} cores, {memory / 2**30:.0f} GB, {platform.system()} "
+        f"{platform.release()}",
+        "versions": f"Python {platform.python_version()}, boto3 {version('boto3')}, botocore {version('botocore')}, "
+        f"{DYNAMODUMP.replace('==', ' ')}, {COPY_DYNAMODB_TABLE.replace('@', ' ')}, on Node.js as "
+        f"{installed.node.name} of {installed.node.parts[-4] if 'site-packages' in installed.node.parts else 'PATH'}",
+        "engines": f"DynamoDB Local of {DYNAMODB_LOCAL.package} {DYNAMODB_LOCAL.version}, "
+        f"{KINESIS_LOCAL.package} {KINESIS_LOCAL.version}",
+        "load average at the beginning": _load(),
+    }
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _load() -> str:
+    return f"{os.getloadavg()[0]:.1f} over the last minute"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
