@@ -7,6 +7,7 @@ into `build/bench/` only, to see that all of it runs; `--report` writes the last
 import argparse
 import os
 import platform
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -43,11 +44,7 @@ def main() -> int:
     asked = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 160)
     installed = install()
-    if asked.report:
-        results = Results.load()
-    else:
-        results = _measured(installed, console, is_short=asked.short)
-        results.save(FOLDER / "short.json" if asked.short else KEPT_IN)
+    results = Results.load() if asked.report else _measured(installed, console, is_short=asked.short)
     for line in reached(results):
         console.print(line)
     if not asked.short:
@@ -71,7 +68,8 @@ def _measured(installed: Installed, console: Console, *, is_short: bool) -> Resu
     results = Results(machine=_machine(installed))
     rounds, live_rounds = (1, 1) if is_short else (ROUNDS, LIVE_ROUNDS)
     shapes = SHORT_SHAPES if is_short else SHAPES
-    sizes = on_null.GROWTH[:2] if is_short else on_null.GROWTH
+    most = on_null.GROWTH[1 if is_short else -1]
+    kept_in = FOLDER / "short.json" if is_short else KEPT_IN
 
     def told(results: Iterable[ResultT], tell: Callable[[ResultT], str]) -> list[ResultT]:
         kept = []
@@ -82,15 +80,17 @@ def _measured(installed: Installed, console: Console, *, is_short: bool) -> Resu
 
     with null_engine() as engine:
         results.shapes = told(on_null.every_shape(engine, installed, rounds=rounds, shapes=shapes), _of_shape)
-        results.growth = told(on_null.growth(engine, installed, sizes), _of_growth)
+        results.save(kept_in)
+        results.growth = told(on_null.growth(engine, installed, most=most), _of_growth)
     with LocalAwsProcess() as aws:
-        tables = on_local.LocalTables(aws)
-        results.local = told(on_local.at_rest(tables, installed, rounds=rounds), _of_local)
-        results.local += told(on_local.live(tables, installed, rounds=live_rounds), _of_local)
+        results.local = told(on_local.at_rest(on_local.LocalTables(aws), installed, rounds=rounds), _of_local)
+    results.local += told(on_local.live(installed, rounds=live_rounds), _of_local)
+    results.save(kept_in)
     console.print(f"{time.monotonic() - begun:6.0f} s  the pieces of the data path, by pyperf", highlight=False)
     results.micro = micro.measured(installed)
     results.machine["took"] = f"{(time.monotonic() - begun) / 60:.0f} minutes"
     results.machine["load average at the end"] = _load()
+    results.save(kept_in)
     return results
 
 
@@ -118,6 +118,7 @@ def _machine(installed: Installed) -> dict[str, str]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "commit": _commit(),
         "machine": f"{_processor()}, {os.cpu_count()} cores, {memory / 2**30:.0f} GB, {platform.system()} "
         f"{platform.release()}",
         "versions": f"Python {platform.python_version()}, boto3 {version('boto3')}, botocore {version('botocore')}, "
@@ -127,6 +128,13 @@ def _machine(installed: Installed) -> dict[str, str]:
         f"{KINESIS_LOCAL.package} {KINESIS_LOCAL.version}",
         "load average at the beginning": _load(),
     }
+
+
+def _commit() -> str:
+    """Return the commit that is measured, and whether anything of it was changed since."""
+    git = ["git", "-C", str(PROJECT_ROOT)]
+    said = subprocess.run([*git, "describe", "--always", "--dirty"], capture_output=True, text=True, check=False).stdout
+    return said.strip() or "none: this is no clone"
 
 
 def _processor() -> str:

@@ -27,6 +27,8 @@ LIVE_ITEMS: Final = 3000
 WRITES_PER_SECOND: Final = 100.0
 WRITES_AT_ONCE: Final = 25
 WITHIN_SECONDS: Final = 300.0
+TIMEOUTS: Final = {"WritePages": 15, "ReplicateChanges": 10}
+"""Seconds: long enough for a machine on which others work too, short enough to be waited for."""
 STREAM: Final = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
 _NUMBERS = itertools.count(1)
 
@@ -177,21 +179,28 @@ def at_rest(tables: LocalTables, installed: Installed, *, rounds: int) -> Iterat
         yield OnLocal(name, verdict, measured, is_live=False, seconds=time.monotonic() - begun, failed=failed)
 
 
-def live(tables: LocalTables, installed: Installed, *, rounds: int) -> Iterator[OnLocal]:
-    """Copy a table while its owner writes, by every copier, so many times, all of them in turn."""
+def live(installed: Installed, *, rounds: int) -> Iterator[OnLocal]:
+    """Copy a table while its owner writes, by every copier, so many times, all of them in turn.
+
+    Each has a local AWS of its own: streams that others left behind make DynamoDB Local slower and slower.
+    """
     loaded = LIVE.items(LIVE_ITEMS)
     for seed, name in itertools.product(range(rounds), NAMES):
-        if name == OURS:
-            yield _migrated(tables, loaded, seed)
-            continue
-        source, target = tables.filled(loaded, streams=name == ARTICLE), tables.empty()
-        begun = time.monotonic()
-        with _writing(tables, source, loaded, seed) as owner:
-            task = tables.task(source, target, follows=name == ARTICLE)
-            measured, failed = _run(tables, installed, name, task, owner)
-        verdict = None if failed else judge(owner.items, tables.items(target))
-        seconds = time.monotonic() - begun
-        yield OnLocal(name, verdict, measured, is_live=True, writes=owner.writes, seconds=seconds, failed=failed)
+        with LocalAwsProcess() as aws:
+            tables = LocalTables(aws)
+            yield _migrated(tables, loaded, seed) if name == OURS else _copied(tables, installed, name, loaded, seed)
+
+
+def _copied(tables: LocalTables, installed: Installed, name: str, loaded: Sequence[Item], seed: int) -> OnLocal:
+    """Copy a table while its owner writes until the copier is done."""
+    follows = name == ARTICLE
+    source, target = tables.filled(loaded, streams=follows), tables.empty()
+    begun = time.monotonic()
+    with _writing(tables, source, loaded, seed) as owner:
+        measured, failed = _run(tables, installed, name, tables.task(source, target, follows=follows), owner)
+    seconds = time.monotonic() - begun
+    verdict = None if failed else judge(owner.items, tables.items(target))
+    return OnLocal(name, verdict, measured, is_live=True, writes=owner.writes, seconds=seconds, failed=failed)
 
 
 @contextlib.contextmanager
@@ -224,7 +233,7 @@ def _migrated(tables: LocalTables, loaded: Sequence[Item], seed: int) -> OnLocal
     """Migrate a table by the whole state machine, while its owner writes until traffic has moved."""
     running = Running(tables.aws, region=REGION)
     source, target = running.migration.source_table, running.migration.target_table
-    running.deploy()
+    running.deploy(TIMEOUTS)
     running.create_source()
     tables.fill(source, loaded)
     begun = time.monotonic()
@@ -234,20 +243,14 @@ def _migrated(tables: LocalTables, loaded: Sequence[Item], seed: int) -> OnLocal
             if running.pointer() == target:
                 owner.stop()
 
-        ended = running.run(during=stop_once_traffic_has_moved)
+        try:
+            ended = running.run(during=stop_once_traffic_has_moved)
+            failed = "" if ended.status == "SUCCEEDED" else f"{ended.error}: {ended.message}"
+        except TimeoutError as error:
+            failed = str(error)[:200]
     seconds = time.monotonic() - begun
-    if ended.status != "SUCCEEDED":
-        return OnLocal(
-            OURS,
-            None,
-            None,
-            is_live=True,
-            writes=owner.writes,
-            seconds=seconds,
-            failed=f"{ended.error}: {ended.message}",
-        )
-    verdict = judge(owner.items, tables.items(target))
-    return OnLocal(OURS, verdict, None, is_live=True, writes=owner.writes, seconds=seconds)
+    verdict = None if failed else judge(owner.items, tables.items(target))
+    return OnLocal(OURS, verdict, None, is_live=True, writes=owner.writes, seconds=seconds, failed=failed)
 
 
 assert AT_REST.keys() == SIZES.keys()

@@ -24,8 +24,8 @@ RUN_WITHIN_SECONDS: Final = 120.0
 GROWING: Final = Shape("100 B")
 """The smallest items: the most of them in the time there is."""
 GROWTH: Final = (10_000, 100_000, 1_000_000, 10_000_000)
-SERIES: Final = ((OURS, "scan"), (OURS, "write"), (NAIVE, "both"))
-"""Copier and side."""
+SERIES: Final = ((OURS, "scan", GROWTH), (OURS, "write", GROWTH), (NAIVE, "both", GROWTH[:2]))
+"""Copier, side, and how many items."""
 POINT_SECONDS: Final = 260.0
 """A larger table is not copied where the one before it, ten times smaller, says that it would take longer."""
 
@@ -81,10 +81,10 @@ def every_shape(
                 yield copy(engine, installed, name, shape, items=max(20, ITEMS[shape.size] // share))
 
 
-def growth(engine: NullEngineProcess, installed: Installed, sizes: Sequence[int] = GROWTH) -> Iterator[OnNull]:
+def growth(engine: NullEngineProcess, installed: Installed, *, most: int = GROWTH[-1]) -> Iterator[OnNull]:
     """Copy ever larger tables, until the next one would take too long."""
-    for name, sides in SERIES:
-        took = 0.0
+    for name, sides, of_series in SERIES:
+        sizes, took = [items for items in of_series if items <= most], 0.0
         for before, items in zip((0, *sizes), sizes, strict=False):
             if before and took * items / before > POINT_SECONDS:
                 break
