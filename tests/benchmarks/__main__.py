@@ -115,6 +115,7 @@ def _of_local(copy: OnLocal) -> str:
 
 def _machine(installed: Installed) -> dict[str, str]:
     """Return what it is measured on, and with."""
+    node = [str(installed.node), "--version"]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
@@ -122,8 +123,7 @@ def _machine(installed: Installed) -> dict[str, str]:
         "machine": f"{_processor()}, {os.cpu_count()} cores, {memory / 2**30:.0f} GB, {platform.system()} "
         f"{platform.release()}",
         "versions": f"Python {platform.python_version()}, boto3 {version('boto3')}, botocore {version('botocore')}, "
-        f"{DYNAMODUMP.replace('==', ' ')}, {COPY_DYNAMODB_TABLE.replace('@', ' ')}, on Node.js as "
-        f"{installed.node.name} of {installed.node.parts[-4] if 'site-packages' in installed.node.parts else 'PATH'}",
+        f"{DYNAMODUMP.replace('==', ' ')}, {COPY_DYNAMODB_TABLE.replace('@', ' ')} on Node.js {_said(node)}",
         "engines": f"DynamoDB Local of {DYNAMODB_LOCAL.package} {DYNAMODB_LOCAL.version}, "
         f"{KINESIS_LOCAL.package} {KINESIS_LOCAL.version}",
         "load average at the beginning": _load(),
@@ -132,9 +132,11 @@ def _machine(installed: Installed) -> dict[str, str]:
 
 def _commit() -> str:
     """Return the commit that is measured, and whether anything of it was changed since."""
-    git = ["git", "-C", str(PROJECT_ROOT)]
-    said = subprocess.run([*git, "describe", "--always", "--dirty"], capture_output=True, text=True, check=False).stdout
-    return said.strip() or "none: this is no clone"
+    return _said(["git", "-C", str(PROJECT_ROOT), "describe", "--always", "--dirty"]) or "none: this is no clone"
+
+
+def _said(command: list[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _processor() -> str:
