@@ -19,8 +19,8 @@ from tasks.core.copy.segment import Checkpoint
 from tasks.core.model.item import KeySchema
 from tasks.core.model.table_ref import TableRef
 from tasks.core.replicate.route import Route
-from tasks.core.settings.migration import Knobs
 from tasks.core.run.plan import Plan
+from tasks.core.settings.migration import Knobs
 from tests.benchmarks.canned import NullEngine
 from tests.benchmarks.copiers.pages import StreamReader, canned_events, in_events
 from tests.benchmarks.copiers.task import ACCOUNT, REGION, Task
