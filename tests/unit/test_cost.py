@@ -5,31 +5,12 @@ import dataclasses
 import pytest
 
 from tasks.core.forecast.forecast import Seen, forecast
-from tasks.core.model.item import KeySchema
-from tasks.core.model.table_facts import TableFacts
-from tasks.core.run.plan import Facts, reasons_against
+from tasks.core.run.plan import reasons_against
 from tasks.core.settings.migration import Migration
+from tests.unit import orders
 
-SOURCE = TableFacts(
-    name="orders",
-    id="1",
-    arn="arn:aws:dynamodb:eu-west-1:123456789012:table/orders",
-    status="ACTIVE",
-    key=KeySchema("id", "S"),
-    item_count=100_000_000,
-    size_bytes=10**11,
-)
-FACTS = Facts(
-    region="eu-west-1",
-    known_regions=frozenset({"eu-west-1"}),
-    source=SOURCE,
-    target=None,
-    target_has_items=False,
-    earlier_plan=None,
-    replicator_attached=False,
-    other_stream_readers=(),
-    active_table=None,
-)
+SOURCE = dataclasses.replace(orders.ORDERS, item_count=100_000_000, size_bytes=10**11)
+FACTS = dataclasses.replace(orders.FACTS, source=SOURCE)
 
 
 def settings(most: float | None) -> Migration:

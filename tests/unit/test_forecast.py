@@ -10,21 +10,13 @@ from tasks.core.forecast.forecast import PROVISIONED, Forecast, Seen, forecast
 from tasks.core.forecast.prices import Price, PriceList
 from tasks.core.forecast.sample import Sample
 from tasks.core.model.capacity import WarmThroughput
-from tasks.core.model.item import KeySchema
-from tasks.core.model.table_facts import Index, TableFacts
+from tasks.core.model.table_facts import Index
 from tasks.core.settings.migration import Migration
+from tests.unit.orders import ORDERS
 
 MEGABYTE = 1024 * 1024
 SETTINGS = Migration(migration="orders", source_table="orders", target_table="orders-new", total_segments=10)
-SOURCE = TableFacts(
-    name="orders",
-    id="1",
-    arn="arn:aws:dynamodb:eu-west-1:123456789012:table/orders",
-    status="ACTIVE",
-    key=KeySchema("id", "S"),
-    item_count=100_000,
-    size_bytes=100_000 * 1000,
-)
+SOURCE = dataclasses.replace(ORDERS, item_count=100_000, size_bytes=100_000 * 1000)
 """Of 10 MB in each of ten segments, short of ten full pages."""
 
 

@@ -7,21 +7,13 @@ import pytest
 from tasks.core.forecast.other_ways import Way, other_ways
 from tasks.core.forecast.prices import PriceList
 from tasks.core.forecast.sample import Sample
-from tasks.core.model.item import KeySchema
 from tasks.core.model.table_facts import Index, TableFacts
 from tasks.core.settings.migration import Migration
+from tests.unit.orders import ORDERS, SETTINGS
 
 GIBIBYTE = 1024**3
-SETTINGS = Migration(migration="orders", source_table="orders", target_table="orders-new")
-SOURCE = TableFacts(
-    name="orders",
-    id="1",
-    arn="arn:aws:dynamodb:eu-west-1:123456789012:table/orders",
-    status="ACTIVE",
-    key=KeySchema("id", "S"),
-    item_count=10,
-    size_bytes=80 * GIBIBYTE,
-    indexes=(Index("by-day", ("day",), size_bytes=20 * GIBIBYTE),),
+SOURCE = dataclasses.replace(
+    ORDERS, item_count=10, size_bytes=80 * GIBIBYTE, indexes=(Index("by-day", ("day",), size_bytes=20 * GIBIBYTE),)
 )
 WITH_REPLICA = SETTINGS.model_copy(update={"replica_regions": ("eu-central-1",)})
 

@@ -7,32 +7,14 @@ import pytest
 from tasks.core.forecast.forecast import Seen, forecast
 from tasks.core.forecast.sample import Sample
 from tasks.core.model.item import KeySchema
-from tasks.core.model.table_facts import TableFacts
 from tasks.core.run.plan import Facts
 from tasks.core.run.risks import Risk, risks_of
 from tasks.core.settings.migration import Migration
+from tests.unit import orders
+from tests.unit.orders import SETTINGS
 
-SETTINGS = Migration(migration="orders", source_table="orders", target_table="orders-new")
-SOURCE = TableFacts(
-    name="orders",
-    id="1",
-    arn="arn:aws:dynamodb:eu-west-1:123456789012:table/orders",
-    status="ACTIVE",
-    key=KeySchema("customer", "S", "order", "S"),
-    item_count=10_000_000,
-    size_bytes=10**10,
-)
-FACTS = Facts(
-    region="eu-west-1",
-    known_regions=frozenset({"eu-west-1"}),
-    source=SOURCE,
-    target=None,
-    target_has_items=False,
-    earlier_plan=None,
-    replicator_attached=False,
-    other_stream_readers=(),
-    active_table=None,
-)
+SOURCE = dataclasses.replace(orders.ORDERS, key=KeySchema("customer", "S", "order", "S"))
+FACTS = dataclasses.replace(orders.FACTS, source=SOURCE)
 
 
 def risks(seen: Seen, facts: Facts = FACTS, settings: Migration = SETTINGS) -> dict[str, Risk]:

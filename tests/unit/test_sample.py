@@ -1,23 +1,22 @@
 """What a few pages tell: sizes as they are billed, and items that the target would refuse."""
 
+import dataclasses
 from typing import Any
 
 import pytest
 
 from tasks.core.forecast.sample import ITEM_BYTES_MOST, Sample, item_bytes, look_at
 from tasks.core.model.item import KeySchema
-from tasks.core.model.table_facts import Index, TableFacts
+from tasks.core.model.table_facts import Index
+from tests.unit.orders import ORDERS
 
 INDEXES = (
     Index("by-day", ("day",), ("HASH S",)),
     Index("by-size", ("kind", "size"), ("HASH S", "RANGE N")),
     Index("gone", ("day",), ("HASH N",), status="DELETING"),
 )
-SOURCE = TableFacts(
-    name="orders",
-    id="1",
-    arn="arn:aws:dynamodb:eu-west-1:123456789012:table/orders",
-    status="ACTIVE",
+SOURCE = dataclasses.replace(
+    ORDERS,
     key=KeySchema("id", "S", "part", "N"),
     item_count=10,
     size_bytes=1000,

@@ -10,38 +10,16 @@ from rich.console import Console
 from tasks.core.forecast.forecast import Seen
 from tasks.core.forecast.prices import PriceList
 from tasks.core.forecast.sample import Sample
-from tasks.core.model.item import KeySchema
-from tasks.core.model.table_facts import TableFacts
 from tasks.core.run.outlook import Outlook, outlook
 from tasks.core.run.plan import Facts
-from tasks.core.settings.migration import Migration
+from tests.unit.orders import FACTS, ORDERS, SETTINGS
 from workflow.execution import with_max_cost
 from workflow.plan_view import CENT, plan_view
 from workflow.planning import read_prices, subject_of_file
 from workflow.refusals import CommandRefused
 from workflow.settings import EXAMPLE
 
-SETTINGS = Migration(migration="orders", source_table="orders", target_table="orders-new")
-SOURCE = TableFacts(
-    name="orders",
-    id="1",
-    arn="arn:aws:dynamodb:eu-west-1:123456789012:table/orders",
-    status="ACTIVE",
-    key=KeySchema("id", "S"),
-    item_count=10_000_000,
-    size_bytes=10**10,
-)
-FACTS = Facts(
-    region="eu-west-1",
-    known_regions=frozenset({"eu-west-1"}),
-    source=SOURCE,
-    target=None,
-    target_has_items=False,
-    earlier_plan=None,
-    replicator_attached=False,
-    other_stream_readers=(),
-    active_table=None,
-)
+SOURCE = ORDERS
 
 
 def said(seen: Seen, facts: Facts = FACTS) -> Outlook:
