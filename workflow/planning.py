@@ -20,8 +20,8 @@ from tasks.aws.run.facts import read_facts
 from tasks.aws.run.sample import read_sample
 from tasks.core.copy.segment import plan_total_segments
 from tasks.core.errors import Refused
+from tasks.core.forecast.counted import Seen
 from tasks.core.forecast.estimate import estimate
-from tasks.core.forecast.forecast import Seen
 from tasks.core.forecast.prices import PriceList, parse_prices
 from tasks.core.forecast.sample import Sample
 from tasks.core.model.table_facts import TableFacts

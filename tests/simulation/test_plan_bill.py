@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from tasks.core.forecast import charges
-from tasks.core.forecast.forecast import Forecast, Seen, forecast
+from tasks.core.forecast.counted import Seen
+from tasks.core.forecast.forecast import Forecast, forecast
 from tests.simulation.pipeline import Run, migrate
 from tests.simulation.planning import settings_of, source_of, target_of
 from tests.simulation.policies import AFTER

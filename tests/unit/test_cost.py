@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from tasks.core.forecast.forecast import Seen, forecast
+from tasks.core.forecast.counted import Seen
+from tasks.core.forecast.forecast import forecast
 from tasks.core.run.plan import reasons_against
 from tasks.core.settings.migration import Migration
 from tests.unit import orders

@@ -5,8 +5,10 @@ import dataclasses
 import pytest
 
 from tasks.core.forecast import charges, prices
+from tasks.core.forecast.counted import Seen
 from tasks.core.forecast.duration import Kind
-from tasks.core.forecast.forecast import PROVISIONED, Forecast, Seen, forecast
+from tasks.core.forecast.forecast import Forecast, forecast
+from tasks.core.forecast.lines import PROVISIONED
 from tasks.core.forecast.prices import Price, PriceList
 from tasks.core.forecast.sample import Sample
 from tasks.core.model.capacity import WarmThroughput

@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from tasks.core.forecast.forecast import Seen, forecast
+from tasks.core.forecast.counted import Seen
+from tasks.core.forecast.forecast import forecast
 from tasks.core.forecast.sample import Sample
 from tasks.core.model.item import KeySchema
 from tasks.core.run.plan import Facts

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tasks.core.forecast.forecast import Seen
+from tasks.core.forecast.counted import Seen
 from tasks.core.forecast.prices import PriceList
 from tasks.core.forecast.sample import Sample
 from tasks.core.run.outlook import Outlook, outlook

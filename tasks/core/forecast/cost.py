@@ -1,6 +1,7 @@
 """Whether a run would cost more than its owner has said that it may."""
 
-from tasks.core.forecast.forecast import Seen, forecast
+from tasks.core.forecast.counted import Seen
+from tasks.core.forecast.forecast import forecast
 from tasks.core.forecast.prices import DATED, REGION
 from tasks.core.model.table_facts import TableFacts
 from tasks.core.settings.migration import Migration

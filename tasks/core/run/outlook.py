@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tasks.core.forecast.bill import Bill
-from tasks.core.forecast.forecast import Forecast, Seen, forecast
+from tasks.core.forecast.counted import Seen
+from tasks.core.forecast.forecast import Forecast, forecast
 from tasks.core.forecast.other_ways import Way, other_ways
 from tasks.core.forecast.prices import PriceList
 from tasks.core.forecast.speed import bound_in_words, copy_of, way_out

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from tasks.core.forecast.counted import Seen
 from tasks.core.forecast.duration import Kind
-from tasks.core.forecast.forecast import Forecast, Seen
+from tasks.core.forecast.forecast import Forecast
 from tasks.core.forecast.sample import ITEM_BYTES_MOST, NEAR_MOST, Sample
 from tasks.core.forecast.speed import CONCURRENCY_OF_OTHERS
 from tasks.core.forecast.work import REPLICATOR_CHANGES
