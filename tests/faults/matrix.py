@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from tests.faults.faulty import Faulty, RuleJson
 from tests.faults.ordeal import Ordeal, callers
@@ -46,6 +47,8 @@ RARE = frozenset(
     }
 )
 """Of these there are one to three calls in a migration."""
+RARE_STEPS = frozenset({("ReplicateChanges", "GetItem", '"plan"')})
+"""What a function keeps, and reads once a minute."""
 CHANGES = (
     "CreateTable",
     "UpdateTable",
@@ -92,10 +95,10 @@ def rows() -> Iterator[Row]:
     for step in STEPS:
         times = SCANNER_TIMES if step[0] == "ScanSegment" else STREAM_TIMES
         for kill in ("kill-before", "kill-after"):
-            yield _row_at_step(kill, step, every=2, most=times)
-        yield _row_at_step("hang", step, "timeout", every=2, most=times // 2)
+            yield _row_at_step(kill, step, **_often(step, times))
+        yield _row_at_step("hang", step, "timeout", **_often(step, times // 2))
         for action in ("reset", "lose-answer"):
-            yield _row_at_step(action, step, every=2)
+            yield _row_at_step(action, step, **_often(step))
     for call in CALLS:
         yield _row_of_all_functions("throttle", call, first=BEYOND_THE_SDK)
         yield _row_of_all_functions("error", call, **({"first": 2} if call in RARE else {"every": 3}))
@@ -110,6 +113,13 @@ def rows() -> Iterator[Row]:
     yield _row_of_a_moment("split", Moment("PlanSegments", lambda running, _: split_pages_shard(running)))
 
 
+def _often(step: tuple[str, str, str], most: int | None = None) -> dict[str, Any]:
+    """Return when a fault at a step fires: at every other call, or at the first ones where there are few."""
+    if step in RARE_STEPS:
+        return {"first": 2}
+    return {"every": 2} if most is None else {"every": 2, "most": most}
+
+
 def _rows_of_streams() -> Iterator[Row]:
     """Batches that come twice or late, and iterators that are too old."""
     watermark = ("ReplicateChanges", "PutItem", '"watermarks#forward#')
@@ -117,7 +127,8 @@ def _rows_of_streams() -> Iterator[Row]:
     yield _row_at_step("error", watermark, "duplicate", every=2, **denied)
     yield _row_at_step("error", ("WritePages", "PutItem", '"receipt#'), "duplicate", every=2, **denied)
     for function in ("ReplicateChanges", "WritePages"):
-        yield _row_at_step("delay", (function, "GetItem", '"plan"'), seconds=2, every=2)
+        step = (function, "GetItem", '"plan"')
+        yield _row_at_step("delay", step, seconds=2, **_often(step))
     for service in ("kinesis", "dynamodbstreams"):
         yield _row(f"expired-iterator {service} mapping", partial(_expired_of_a_mapping, service))
     yield _row_of_all_functions("expired-iterator", "dynamodbstreams.GetRecords", nth=3)
