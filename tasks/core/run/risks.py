@@ -129,7 +129,7 @@ def _of_the_stream(seen: Seen, expected: Forecast) -> Iterator[Risk]:
             "24 hours of the stream",
             f"the run may take {whole / 3600:.0f} h, and the source's stream keeps a change for 24: a replicator that "
             "stands still for that long loses changes, and the copy has to begin again",
-            "have somebody hear the alarms ReplicatorStuck and OldestUnapplied by night too (alarm_email in the part "
+            "have somebody hear the alarms ReplicatorStuck and ChangesUnapplied by night too (alarm_email in the part "
             "deployment)",
         )
     shards = seen.source_shards
