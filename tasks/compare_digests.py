@@ -121,7 +121,7 @@ def _compare_suspects(books: Books, request: CompareDigestsRequest, deadline: fl
         try:
             is_whole = _read_again(books, request, role, open_looks, drifts, deadline)
         except (TipOutOfReach, NoTurnError) as error:
-            if not any(drift.total for drift in drifts.values()):
+            if not _total(drifts):
                 if isinstance(error, NoTurnError):
                     raise TurnPending(str(error)) from None
                 raise
@@ -129,9 +129,10 @@ def _compare_suspects(books: Books, request: CompareDigestsRequest, deadline: fl
         # Its replicas differ in what the target lacks, and that is not their fault.
         if not is_whole or (drifts[role].total and role == TARGET):
             break
-    if is_whole or any(drift.total for drift in drifts.values()):
-        measure.add(DRIFT, sum(drift.total for drift in drifts.values()))
-    if any(drift.total for drift in drifts.values()):
+    total = _total(drifts)
+    if is_whole or total:
+        measure.add(DRIFT, total)
+    if total:
         raise DriftFound(_in_words(plan, drifts, is_all=is_whole and not cut))
     settled = _count_settled(books, verify, drifts)
     if not is_whole:
@@ -145,6 +146,10 @@ def _compare_suspects(books: Books, request: CompareDigestsRequest, deadline: fl
         "followed": verify.followed + settled["followed"],
     }
     return verify.settled(found, cut)
+
+
+def _total(drifts: Mapping[str, Drift]) -> int:
+    return sum(drift.total for drift in drifts.values())
 
 
 def _read_again(
@@ -171,10 +176,10 @@ def _read_again(
     return True
 
 
-def _count_settled(books: Books, verify: Verification, parts: Iterable[str]) -> Counter[str]:
+def _count_settled(books: Books, verify: Verification, roles: Iterable[str]) -> Counter[str]:
     """Return how many keys of these tables are settled, by how."""
     counted: Counter[str] = Counter()
-    for role in parts:
+    for role in roles:
         book = books.digests(verify.id_of_looks(role))
         counted.update({how: len(book.read_settled(how)) for how in ("equal", "followed")})
     return counted

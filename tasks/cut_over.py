@@ -10,6 +10,7 @@ proven, purged and drained before, it looks once more: a person may have been as
 next morning. Run again it finds the cut-over noted and does nothing; a crash before the note repeats the event.
 """
 
+import functools
 import time
 from typing import Literal
 
@@ -74,12 +75,9 @@ def _was_flipped(books: Books, plan: Plan) -> bool:
 
 def _check_all(books: Books, request: CutOverRequest, *, deadline: float) -> None:
     plan, named = request.plan, request.route
-
-    def look() -> None:
-        route.check(books, plan, named)
-        replicas.check_ids(plan, request.replica_ids)
-
+    look = functools.partial(route.check, books, plan, named)
     look()  # first: what is gone must be neither waited for nor asked for anything
+    replicas.check_ids(plan, request.replica_ids)
     if being_made := _indexes_being_made(plan):
         raise CutOverPending(f"{plan.target.name} is still being given its index {', '.join(being_made)}")
     _check_pointer(plan)
@@ -96,6 +94,7 @@ def _check_all(books: Books, request: CutOverRequest, *, deadline: float) -> Non
     # in the very call that moves traffic.
     _check_pointer(plan)
     look()
+    replicas.check_ids(plan, request.replica_ids)
 
 
 def _indexes_being_made(plan: Plan) -> list[str]:

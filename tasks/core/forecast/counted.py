@@ -2,12 +2,12 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Final
 
+from tasks.core.copy.insertion import ITEMS_AT_ONCE
 from tasks.core.copy.page import ITEMS_A_PART
 from tasks.core.copy.segment import plan_total_segments, plan_verify_segments
 from tasks.core.forecast.duration import COMPRESSED, Duration
-from tasks.core.forecast.estimate import PART_BYTES, Estimate, estimate
+from tasks.core.forecast.estimate import PART_BYTES, UNIT_BYTES, Estimate, estimate
 from tasks.core.forecast.sample import Sample
 from tasks.core.forecast.speed import expected, planned_caps
 from tasks.core.forecast.work import (
@@ -21,9 +21,6 @@ from tasks.core.model.capacity import (
 )
 from tasks.core.model.table_facts import TableFacts
 from tasks.core.settings.migration import Migration
-
-WRITE_BATCH: Final = 25
-"""BatchExecuteStatement takes no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +114,7 @@ class Counted:
     def parts(self) -> list[tuple[str, float]]:
         """Return the target's table and indexes, each with the units that the copy writes to it."""
         counted, sampled = self.estimated, self.seen.sample.write_units_an_item
-        as_average = max(1, math.ceil(counted.bytes_an_item / 1024))
+        as_average = max(1, math.ceil(counted.bytes_an_item / UNIT_BYTES))
         # Of items of different sizes each is rounded up by itself, which the average does not tell.
         scale = 1.0 if sampled is None else sampled / as_average
         return [("the table", counted.units * scale), *((f"index {name}", u) for name, u in counted.units_of_indexes)]
@@ -136,7 +133,7 @@ class Counted:
             parts = self.records
             of_a_part = items / parts
             # The last batch of a part is half full on the average, if there is more than one.
-            batches = parts * (1.0 if of_a_part <= 1 else (of_a_part + (WRITE_BATCH - 1) / 2) / WRITE_BATCH)
+            batches = parts * (1.0 if of_a_part <= 1 else (of_a_part + (ITEMS_AT_ONCE - 1) / 2) / ITEMS_AT_ONCE)
         return {
             # One asks whether the target is empty, before the replicator is attached.
             "Scan": float(self.pages + self.tables * self.verify_pages + 1),

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 from tasks.core.copy.back_pressure import PARTS_AHEAD_AT_THE_END, PARTS_AHEAD_MOST
+from tasks.core.copy.page import ITEMS_A_PART
 from tasks.core.model.capacity import READ_UNIT_BYTES, READ_UNIT_SHARE
 from tasks.core.model.table_facts import Index, TableFacts
 
 UNIT_BYTES = 1024
 """A write unit is one write of up to so many bytes."""
-PART_ITEMS = 2000
 PART_BYTES = 1024 * 1024
-"""A part of a page has no more of either: a page of a scan is 1 MB (`tasks.core.copy.page`)."""
+"""A part of a page has no more: a page of a scan is 1 MB (`tasks.core.copy.page`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Estimate:
     def part_items(self) -> int:
         """As many as a part of a page has at most."""
         of_size = PART_BYTES // max(1, round(self.bytes_an_item))
-        return min(self.items, PART_ITEMS, max(1, of_size))
+        return min(self.items, ITEMS_A_PART, max(1, of_size))
 
 
 def estimate(source: TableFacts) -> Estimate:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from tasks.core.copy.segment import GIBIBYTE
 from tasks.core.forecast import charges
 from tasks.core.forecast.bill import Line
 from tasks.core.forecast.counted import Counted
@@ -24,6 +23,7 @@ from tasks.core.forecast.prices import (
     WRITE_REQUEST_UNIT,
     Price,
 )
+from tasks.core.forecast.replicas import restored_gigabytes
 from tasks.core.forecast.work import (
     BOOK_READS,
     DAY_SECONDS,
@@ -144,12 +144,10 @@ class Lines:
         there = () if self._counted.seen.target is None else self._counted.seen.target.replica_regions
         if self._counted.settings.add_replicas == "first":
             return
-        source = self._counted.seen.source
-        size = source.size_bytes + sum(index.size_bytes for index in source.indexes if index.can_be_copied)
         for region in self._counted.settings.replica_regions:
             if region not in there:
                 formula = "GB of the table and its indexes, as a restore"
-                yield Line("replica", RESTORE_GB, size / GIBIBYTE, formula, region)
+                yield Line("replica", RESTORE_GB, restored_gigabytes(self._counted.seen.source), formula, region)
 
     def replication_lines(self, seconds: float, what: str) -> Iterator[Line]:
         """Yield the lines of what users write in so much time, and of the replicator under that name."""

@@ -27,12 +27,16 @@ def replica_costs(source: TableFacts, regions: Sequence[str]) -> ReplicaCosts:
     """Return what it costs to fill these Regions' replicas with what a source has, either way."""
     copy = estimate(source)
     units = copy.items * copy.write_units_an_item
-    copied = sum(index.size_bytes for index in source.indexes if index.can_be_copied)
-    gigabytes = (source.size_bytes + copied) / GIBIBYTE
     return ReplicaCosts(
         first=usd_of({REPLICATED_WRITE_REQUEST_UNIT: units * len(regions)}),
-        after_backfill=usd_of({RESTORE_GB: gigabytes * len(regions)}),
+        after_backfill=usd_of({RESTORE_GB: restored_gigabytes(source) * len(regions)}),
     )
+
+
+def restored_gigabytes(source: TableFacts) -> float:
+    """Return how many GB are restored in each Region that is added to a full table: the table and its indexes."""
+    copied = sum(index.size_bytes for index in source.indexes if index.can_be_copied)
+    return (source.size_bytes + copied) / GIBIBYTE
 
 
 def replica_notices(settings: Migration, source: TableFacts, target: TableFacts | None) -> list[str]:

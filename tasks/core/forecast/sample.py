@@ -136,8 +136,3 @@ _SIZES: Final[Mapping[str, Callable[[Any], int]]] = {
     "L": lambda members: 3 + sum(1 + value_bytes(member) for member in members),
     "M": lambda members: 3 + item_bytes(members) + len(members),
 }
-
-
-def key_of_most(sample: Sample) -> float:
-    """Return which share of a sample is of one partition key."""
-    return sample.of_one_key / sample.items if sample.items else 0.0
