@@ -80,6 +80,18 @@ def call(module: Any, **payload: object) -> Any:  # noqa: ANN401 — a task, and
     return module.handler(whole, Context())
 
 
+def while_it_waits(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Let something happen once the replicator has passed the moment that a call waits for, and within that call."""
+    passed = moments.await_passed
+
+    def pass_and_act(*arguments: Any, **more: Any) -> bool:  # noqa: ANN401 — those of `await_passed`
+        is_passed = passed(*arguments, **more)
+        act()
+        return is_passed
+
+    monkeypatch.setattr(moments, "await_passed", pass_and_act)
+
+
 VERIFIED = {"id": "v", "verdict": "equal"}
 STATES: dict[str, Callable[[], Any]] = {
     "DrainBackfill": lambda: call(drain_backfill),
@@ -217,13 +229,7 @@ def test_a_replica_that_was_made_anew_since_it_was_read_is_not_taken_for_the_one
 def test_a_replica_that_is_made_anew_while_cut_over_waits_is_seen_in_the_very_call_that_moves_traffic(
     aws: FakeAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    passed = moments.await_passed
-
-    def pass_and_spoil(*arguments: Any, **more: Any) -> bool:  # noqa: ANN401 — those of `await_passed`
-        aws.stage.elsewhere[TOKYO]["TableId"] = f"{TOKYO}-2"
-        return passed(*arguments, **more)
-
-    monkeypatch.setattr(moments, "await_passed", pass_and_spoil)
+    while_it_waits(monkeypatch, lambda: aws.stage.elsewhere[TOKYO].update(TableId=f"{TOKYO}-2"))
     with pytest.raises(PreconditionFailed, match="removed and added again"):
         STATES["CutOver"]()
     assert ("pointer", "target") not in aws.log
@@ -281,14 +287,7 @@ def test_what_changes_while_cut_over_waits_is_seen_in_the_very_call_that_moves_t
     aws: FakeAws, monkeypatch: pytest.MonkeyPatch, break_: str
 ) -> None:
     spoil, error, _ = BREAKS[break_]
-    passed = moments.await_passed
-
-    def pass_and_spoil(*arguments: Any, **more: Any) -> bool:  # noqa: ANN401 — those of `await_passed`
-        is_passed = passed(*arguments, **more)
-        spoil(aws.stage)
-        return is_passed
-
-    monkeypatch.setattr(moments, "await_passed", pass_and_spoil)
+    while_it_waits(monkeypatch, lambda: spoil(aws.stage))
     with pytest.raises(error):
         STATES["CutOver"]()
     assert ("pointer", "target") not in aws.log
@@ -324,14 +323,8 @@ def test_a_pointer_that_somebody_moves_while_cut_over_waits_is_not_flipped_over(
     aws: FakeAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     says: dict[str, str | None] = {"pointer": None}
-    passed = moments.await_passed
-
-    def pass_and_move(*arguments: Any, **more: Any) -> bool:  # noqa: ANN401 — those of `await_passed`
-        says["pointer"] = "a third table"
-        return passed(*arguments, **more)
-
     monkeypatch.setattr(pointer, "read_pointer", lambda _: says["pointer"])
-    monkeypatch.setattr(moments, "await_passed", pass_and_move)
+    while_it_waits(monkeypatch, lambda: says.update(pointer="a third table"))
     with pytest.raises(PreconditionFailed, match="neither source nor target"):
         STATES["CutOver"]()
     assert ("pointer", "target") not in aws.log
@@ -448,14 +441,7 @@ def test_what_is_made_anew_while_late_changes_are_waited_for_is_noticed(
     aws: FakeAws, monkeypatch: pytest.MonkeyPatch, break_: str
 ) -> None:
     """The next change that another mapping brings lets the watermark pass those that it left out."""
-    passed = moments.await_passed
-
-    def pass_and_spoil(*arguments: Any, **more: Any) -> bool:  # noqa: ANN401 — those of `await_passed`
-        is_passed = passed(*arguments, **more)
-        BREAKS[break_][0](aws.stage)
-        return is_passed
-
-    monkeypatch.setattr(moments, "await_passed", pass_and_spoil)
+    while_it_waits(monkeypatch, lambda: BREAKS[break_][0](aws.stage))
     with pytest.raises((LateChangesLost, PreconditionFailed), match="Traffic has moved to target"):
         late(aws)
 

@@ -121,3 +121,25 @@ class CallTurns:
             case Sleep():
                 time.sleep(step.seconds)
                 return None
+
+
+class FreeTurns:
+    """Turns for calls that no cap and no pause holds back: each may be made at once."""
+
+    def take(self, _: int = 1) -> Units:
+        """Return a turn of no units."""
+        return 0.0
+
+    def settle(self, units: Units, took: Units | None, pieces: int = 1) -> None:
+        """Set off nothing."""
+
+    def pieces_within(self, _: float) -> None:
+        """Return `None`: there is no cap."""
+
+    def in_words(self) -> str:
+        """Say nothing."""
+        return ""
+
+
+AnyTurns = CallTurns | FreeTurns
+FREE = FreeTurns()

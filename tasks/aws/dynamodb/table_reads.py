@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from tasks.aws.books.caps import CallTurns
+from tasks.aws.books.caps import FREE, AnyTurns
 from tasks.aws.dynamodb import raw
 from tasks.aws.dynamodb.raw import body_of
 from tasks.aws.session import measure
@@ -62,7 +62,7 @@ def iter_items(
     *,
     threads: ThreadPoolExecutor | None = None,
     consistent: bool = True,
-    turns: CallTurns | None = None,
+    turns: AnyTurns = FREE,
 ) -> Iterator[tuple[bytes, Item]]:
     """Read items, 100 a call; yield those that exist, each with the canonical bytes of its key.
 
@@ -73,7 +73,7 @@ def iter_items(
         keys: of the items.
         threads: for calls side by side; `None` makes one after the other.
         consistent: whether every write that was answered shows. It costs twice as much.
-        turns: that each call waits for; `None` for reads that no cap holds back.
+        turns: that each call waits for.
 
     Raises:
         AwsUnavailable: some keys stayed unprocessed at every try.
@@ -90,22 +90,19 @@ def iter_items(
             yield from found
 
 
-def _read_lot(
-    table: TableRef, keys: Sequence[Item], *, consistent: bool, turns: CallTurns | None
-) -> list[tuple[bytes, Item]]:
+def _read_lot(table: TableRef, keys: Sequence[Item], *, consistent: bool, turns: AnyTurns) -> list[tuple[bytes, Item]]:
     client = raw.client_of(table)
     waiting = list(keys)
     read: list[tuple[bytes, Item]] = []
     for _ in tries():
         request = {"RequestItems": {table.name: {"Keys": waiting, "ConsistentRead": consistent}}, **ASKED_FOR}
-        turn = None if turns is None else turns.take(len(waiting))
-        if turns is not None and turn is None:
+        turn = turns.take(len(waiting))
+        if turn is None:
             raise NoTurnError(f"{len(waiting)} keys of {table.name} had no turn to be read yet: {turns.in_words()}")
         answer = json.loads(client.call("BatchGetItem", body_of(request)))
         took = capacity_of(answer)
         measure.add(READ_UNITS, took)
-        if turns is not None and turn is not None:
-            turns.settle(turn, took, len(waiting))
+        turns.settle(turn, took, len(waiting))
         read += [(canonical(table.key.key_of(item)), item) for item in answer["Responses"].get(table.name, [])]
         waiting = answer.get("UnprocessedKeys", {}).get(table.name, {}).get("Keys", [])
         if not waiting:

@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tasks.aws.books.caps import CallTurns
+from tasks.aws.books.caps import FREE, AnyTurns
 from tasks.aws.books.rejects import Reject
 from tasks.aws.dynamodb import raw
 from tasks.aws.dynamodb.raw import body_of
@@ -71,7 +71,7 @@ class Target:
         turns: of whoever writes pages. Changes have none: the replicator must never fall behind.
     """
 
-    def __init__(self, table: TableRef, turns: CallTurns | None = None) -> None:
+    def __init__(self, table: TableRef, turns: AnyTurns = FREE) -> None:
         self._turns = turns
         self._raw = raw.client_of(table)
         self._table = table.name
@@ -285,16 +285,15 @@ class Target:
             WritesUnfinished: its turn did not come in time; nothing was written.
         """
         pieces = len(request.get("Statements", (request,)))
-        turn = None if self._turns is None else self._turns.take(pieces)
-        if self._turns is not None and turn is None:
+        turn = self._turns.take(pieces)
+        if turn is None:
             raise WritesUnfinished(
                 f"{self._table} is spared, and the page comes again by itself: {self._turns.in_words()}"
             )
         answer: dict[str, Any] = json.loads(self._raw.call(operation, body_of({**request, **ASKED_FOR})))
         took = capacity_of(answer, self._table)
         measure.add(WRITE_UNITS, took)
-        if self._turns is not None and turn is not None:
-            self._turns.settle(turn, took, pieces)
+        self._turns.settle(turn, took, pieces)
         return answer
 
     def _reject(self, key: Item, item: Item | None, error: ClientError) -> Reject:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tasks.aws.books.books import Books
+from tasks.aws.books.caps import FREE, AnyTurns
 from tasks.aws.dynamodb.table_reads import NoTurnError, iter_items
 from tasks.aws.replicate import moments
 from tasks.aws.replicate.route import check_source
@@ -160,13 +161,13 @@ class _Reads:
         self._shape = plan.shape
         self._deadline = deadline
         until = clock_until(deadline)
-        turns = books.turns(plan.caps, reads_of(role), guess=UNITS_A_KEY, until=until) if is_capped else None
-        self._turns = turns
+        capped = books.turns(plan.caps, reads_of(role), guess=UNITS_A_KEY, until=until)
+        self._turns: AnyTurns = capped if is_capped else FREE
 
     def keys_at_once(self) -> int:
         """Return how many keys are looked at together: so few that a cap lets each be looked at until it is settled."""
         seconds = max(0.0, self._deadline - time.monotonic()) / READINGS_OF_A_KEY
-        within = None if self._turns is None else self._turns.pieces_within(seconds)
+        within = self._turns.pieces_within(seconds)
         return KEYS_AT_ONCE if within is None else min(KEYS_AT_ONCE, within)
 
     def images(self, keys: Sequence[Item]) -> Images | None:
