@@ -195,7 +195,8 @@ class Short(Context):
 def test_a_scan_that_meets_a_throttled_shard_loses_no_record(deployed: Limited) -> None:
     described = deployed.kinesis.describe_stream_summary(StreamName=deployed.name)["StreamDescriptionSummary"]
     records = [page([{"pk": {"S": f"{number}"}}], number) for number in range(120)]
-    with deployed.limits({"stream": deployed.name, "records": 40}):
+    # The tries wait by chance: what is refused has to fit into the shortest of their waits.
+    with deployed.limits({"stream": deployed.name, "records": 100}):
         pages.put_all(described["StreamARN"], records)
         assert deployed.refused(deployed.name) > 0
     found = []
