@@ -5,11 +5,11 @@ the receipt; in its place how far a page came whose time was over. A page that c
 skipped; if it was not yet written, what is noted is left out, and all else that is there is found present.
 """
 
-import base64
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pybase64
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tasks.aws.books.books import open_books, open_record
@@ -23,9 +23,9 @@ from tasks.aws.session.clients import translated_errors
 from tasks.aws.session.handler import driven_by_stream, logged
 from tasks.core import metrics
 from tasks.core.copy.insertion import Insertion, Outcome
-from tasks.core.copy.page import decode_items, read_header
+from tasks.core.copy.page import read_header, split_items
 from tasks.core.errors import PageUnreadable, WritesUnfinished
-from tasks.core.model.item import Item
+from tasks.core.model.item_text import ItemText, whole
 from tasks.core.replicate.conflict import PageCondition
 from tasks.core.run.plan import Plan
 from tasks.core.settings.caps import Side
@@ -55,7 +55,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
             continue
         try:
             with translated_errors("write_pages"):
-                record = base64.b64decode(entry["kinesis"]["data"])
+                record = pybase64.b64decode(entry["kinesis"]["data"], validate=True)
                 _write_or_keep(plan, sequence_number, record, turns, deadline=deadline)
         except Exception as error:  # noqa: BLE001 — every failure is reported to the mapping, which sends it again
             logger.warning("record %s comes again: %s", sequence_number, type(error).__name__)
@@ -102,7 +102,7 @@ def write_record(plan: Plan, record: bytes, turns: CallTurns, *, deadline: float
     before = receipts.read_progress(header)
     if before is None:
         return
-    items = [plan.shape(item) for item in decode_items(record)]
+    items = [plan.shape(item) for item in split_items(record)]
     measure.add(metrics.ITEMS_ATTEMPTED, len(items) - before.done.bit_count())
     insertion = Insertion(len(items), pace_of(plan.target.name), deadline=deadline, progress=before)
     try:
@@ -127,7 +127,7 @@ def write_record(plan: Plan, record: bytes, turns: CallTurns, *, deadline: float
 
 
 def insert_all(
-    items: Sequence[Item], insertion: Insertion, plan: Plan, turns: CallTurns, *, deadline: float
+    items: Sequence[ItemText], insertion: Insertion, plan: Plan, turns: CallTurns, *, deadline: float
 ) -> list[Reject]:
     """Insert items like `Target.insert_absent`, whatever one of them does to this code.
 
@@ -154,5 +154,6 @@ def insert_all(
     for number in insertion.undone():
         defect = defects.try_alone(functools.partial(insert_one, number))
         if defect is not None:
-            rejects.append(Reject(plan.target.key.key_of(items[number]), items[number], defects.in_words(defect)))
+            item = whole(items[number])
+            rejects.append(Reject(plan.target.key.key_of(item), item, defects.in_words(defect)))
     return rejects

@@ -18,6 +18,7 @@ from botocore.config import Config
 from tasks.aws.books.books import Books
 from tasks.aws.books.control import ControlTable
 from tasks.aws.run.execution_history import EVENTS_AT_ONCE
+from tasks.aws.session.wire import Wire
 from tasks.core.errors import Refused
 from tasks.core.prove.verification import Verification
 from tasks.core.run.course import course_of
@@ -242,7 +243,7 @@ def read_events(session: boto3.Session, execution_arn: str, so_far: Events | Non
 
 def control_table(session: boto3.Session, machine: Machine) -> ControlTable:
     """Return the migration's control table."""
-    return ControlTable(_dynamodb(session, machine.region), machine.control_table)
+    return ControlTable(Wire(_dynamodb(session, machine.region), session.get_credentials()), machine.control_table)
 
 
 def item_count(session: boto3.Session, region: str, table: str) -> int:

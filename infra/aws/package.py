@@ -12,7 +12,16 @@ from workflow.refusals import CommandRefused
 PACKAGE_FOLDER = PROJECT_ROOT / "build" / "package"
 LOCK = PROJECT_ROOT / "requirements.lock"
 
-REQUIREMENTS = ("aws-lambda-powertools[tracer]", "boto3", "isal", "orjson", "pydantic")
+REQUIREMENTS = (
+    "aws-lambda-powertools[tracer]",
+    "boto3",
+    "isal",
+    "msgspec",
+    "orjson",
+    "pybase64",
+    "pydantic",
+    "urllib3",
+)
 """What `tasks/` imports; a test holds this. Lambda has a boto3 of its own, of a version that AWS chooses."""
 
 PYTHON = "3.14"

@@ -10,9 +10,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from infra.local.emulator.client import PROJECT_ROOT
-from tasks.aws.dynamodb.raw import body_of
 from tasks.aws.dynamodb.target import WRITES_AT_ONCE, insert_statement
-from tasks.core.copy.page import decode_items, encode_page, take_apart
+from tasks.core.copy.page import encode_page, split_items, take_apart
 from tests.benchmarks.canned import NullEngine
 from tests.benchmarks.install import FOLDER, Installed
 from tests.benchmarks.results import Micro
@@ -56,15 +55,16 @@ def pieces(shape: Shape) -> Iterator[tuple[str, Callable[[], Any], int]]:
     body = NullEngine(shape).answer("Scan", json.dumps({"TableName": f"source-{count}"}).encode())
     page = take_apart(body)
     records = encode_page(page, run="bench", segment=0, number=0)
-    lots = [items[start : start + WRITES_AT_ONCE] for start in range(0, count, WRITES_AT_ONCE)]
+    texts = [item for record in records for item in split_items(record)]
+    lots = [texts[start : start + WRITES_AT_ONCE] for start in range(0, count, WRITES_AT_ONCE)]
 
     def bodies() -> None:
         for lot in lots:
-            body_of({"Statements": [insert_statement("target", item) for item in lot]})
+            b",".join([insert_statement("target", item) or b"" for item in lot])
 
     yield "scan: find a page's items", lambda: take_apart(body), count
     yield "scan: compress and frame them", lambda: encode_page(page, run="bench", segment=0, number=0), count
-    yield "write: take them out again", lambda: [decode_items(record) for record in records], count
+    yield "write: take them out again", lambda: [split_items(record) for record in records], count
     yield "write: build statements of 25", bodies, count
 
 

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from infra.local.emulator.client import LocalSession
-from tasks.aws.dynamodb.raw import body_of
-from tasks.aws.dynamodb.target import insert_statement
 from tasks.core.copy.page import decode_items, encode_page, take_apart
+from tasks.core.model.item import json_bytes
 from tests.benchmarks.canned import BOOKS, NullEngine
 from tests.benchmarks.copiers.pages import canned_events
 from tests.benchmarks.copiers.task import REGION
 from tests.benchmarks.null_engine import null_engine
 from tests.benchmarks.shapes import Shape
+from tests.statements import insert_of
 
 SHAPE = Shape("10 KB", "many")
 
@@ -49,10 +49,10 @@ def test_it_counts_items_units_and_bytes_of_every_way_to_write() -> None:
     engine = NullEngine(SHAPE)
     items = SHAPE.items(30)
     batch = {"RequestItems": {"target": [{"PutRequest": {"Item": item}} for item in items[:25]]}}
-    statements = {"Statements": [insert_statement("target", item) for item in items[25:29]]}
+    statements = {"Statements": [insert_of("target", item) for item in items[25:29]]}
     calls = {
         "BatchWriteItem": json.dumps(batch).encode(),
-        "BatchExecuteStatement": body_of({**statements, "ReturnConsumedCapacity": "TOTAL"}),
+        "BatchExecuteStatement": json_bytes({**statements, "ReturnConsumedCapacity": "TOTAL"}),
         "PutItem": json.dumps({"TableName": "target", "Item": items[29]}).encode(),
     }
     answers = {operation: json.loads(engine.answer(operation, body)) for operation, body in calls.items()}
@@ -73,7 +73,7 @@ def test_an_item_that_is_written_otherwise_than_it_was_read_is_seen(operation: s
     bodies: dict[str, dict[str, Any]] = {
         "PutItem": {"TableName": "target", "Item": item},
         "BatchWriteItem": {"RequestItems": {"target": [{"PutRequest": {"Item": item}}]}},
-        "BatchExecuteStatement": {"Statements": [insert_statement("target", item)]},
+        "BatchExecuteStatement": {"Statements": [insert_of("target", item)]},
     }
     engine.answer(operation, json.dumps(bodies[operation]).encode())
     assert engine.counts.differing == 1

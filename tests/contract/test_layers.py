@@ -75,5 +75,7 @@ def test_the_product_knows_of_no_emulator() -> None:
         for path in sorted((ROOT / folder).rglob("*.py")):
             text = path.read_text(encoding="utf-8")
             # Step Functions Local is named where the definition is rendered for it.
-            words = ["localhost", "127.0.0.1", "endpoint_url", "moto", "AWS_ENDPOINT"]
+            words = ["localhost", "127.0.0.1", "moto", "AWS_ENDPOINT"]
+            if path.name not in {"wire.py", "connections.py"}:  # which ask botocore where a service is
+                words.append("endpoint_url")
             assert not [word for word in words if word in text.replace("remote", "").replace("promote", "")], path

@@ -17,7 +17,6 @@ import pytest
 from infra.local.emulator.client import LocalAwsProcess
 from infra.local.rehearsal.judge.comparer import same
 from infra.local.rehearsal.owner.wire import Refused
-from tasks.aws.dynamodb.target import insert_statement
 from tests.faults.hostile_items import (
     HASH_NAME,
     LARGEST_BYTES,
@@ -34,6 +33,7 @@ from tests.faults.hostile_items import (
     noise,
 )
 from tests.faults.owner import Key, Owner
+from tests.statements import insert_of
 from tests.workflow.running import Ended, Running, side_by_side
 
 pytestmark = pytest.mark.engines
@@ -333,7 +333,7 @@ def test_no_key_takes_the_place_of_another_that_only_looks_like_it(ran: Ran) -> 
 def test_an_item_whose_names_leave_a_statement_no_room_is_not_lost(ran: Ran) -> None:
     running, migrated = arrived_whole(ran, "names_and_values")
     table = running.migration.target_table
-    without = [item for item in migrated.notes["still"] if insert_statement(table, item) is None]
+    without = [item for item in migrated.notes["still"] if insert_of(table, item) is None]
     assert len(without) >= 3
     assert all(same(migrated.target.get(migrated.owner.name(item)), item) for item in without)
 

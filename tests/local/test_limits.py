@@ -19,8 +19,8 @@ from infra.local.emulator.limits.sizes import item_bytes, read_units, write_unit
 from tasks import write_pages
 from tasks.aws.books import books
 from tasks.aws.copy import pages
-from tasks.aws.dynamodb import raw, target
-from tasks.aws.session import clients
+from tasks.aws.dynamodb import target
+from tasks.aws.session import clients, wire
 from tasks.core.copy.page import encode_page, read_header, take_apart
 from tests.unit.aws_fakes import PLAN, RUN, STREAM, TARGET, Context, kinesis_event
 
@@ -142,7 +142,8 @@ def deployed(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> Iterator[Limi
     limited.table(limited.name, "pk")
     limited.kinesis.create_stream(StreamName=limited.name, ShardCount=2)
     limited.kinesis.get_waiter("stream_exists").wait(StreamName=limited.name, WaiterConfig={"Delay": 1})
-    caches = (clients.dynamodb, clients.kinesis, books.own_table, raw._client_in, target.pace_of)  # noqa: SLF001
+    wires = (wire.to_dynamodb, wire.to_kinesis, wire.to_books)
+    caches = (clients.dynamodb, clients.kinesis, *wires, books.own_table, target.pace_of)
     for cache in caches:
         cache.cache_clear()
     yield limited

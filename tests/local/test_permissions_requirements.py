@@ -18,11 +18,10 @@ from infra.local.emulator.permissions.requirements.service_requirements import (
     requirements_of,
 )
 from infra.local.emulator.permissions.requirements.table_names import distinct_statements, first_member, only_table
-from tasks.aws.dynamodb.raw import body_of
-from tasks.aws.dynamodb.target import insert_statement
-from tasks.core.model.item import Item
+from tasks.core.model.item import Item, json_bytes
 from tests.contract.call_graph import Module, modules
 from tests.property.typed_json import BOUNDED, HOSTILE, items
+from tests.statements import insert_of
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
@@ -228,12 +227,13 @@ OPERATIONS: dict[str, dict[str, str]] = {
     ).meta.method_to_api_mapping
     for service in SERVICES.values()
 }
+DYNAMODB_OPERATIONS = frozenset(OPERATIONS["dynamodb"].values())
 METHODS = {method for mapping in OPERATIONS.values() for method in mapping}
 
 
 CLIENTS = {
     "'DynamoDBClient'": "dynamodb",
-    "'DynamoDBClient | KinesisClient'": "dynamodb",  # of which no call is made: its retries are counted
+    "'BaseClient'": "none",  # of which no call is made: it is asked where its service is
     "'SFNClient'": "states",
 }
 """A client that is passed on, by its annotation."""
@@ -252,7 +252,7 @@ def service_of(node: ast.AST, names: dict[str, str]) -> str | None:
 
 def clients_by_name(tree: ast.AST) -> dict[str, str]:
     """Return the service of each variable, parameter and attribute that holds a client."""
-    names = {"_client": "dynamodb"}  # of the control table and the raw calls, by their annotations
+    names: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.arg) and node.arg == "client" and node.annotation:
             names["client"] = CLIENTS[ast.unparse(node.annotation)]
@@ -264,11 +264,14 @@ def clients_by_name(tree: ast.AST) -> dict[str, str]:
 def calls_in(module: Module) -> Iterator[tuple[str, str]]:
     """Yield (service, operation) of every call; `?` for the service of a client that this method cannot tell."""
     names = clients_by_name(module.tree)
+    has_wire = any(isinstance(node, ast.Attribute) and node.attr == "_wire" for node in ast.walk(module.tree))
     called = {id(node.func) for node in ast.walk(module.tree) if isinstance(node, ast.Call)}
     for node in ast.walk(module.tree):
         match node:
-            case ast.Call(func=ast.Attribute(attr="call"), args=[ast.Constant(value=operation), *_]):
-                yield "dynamodb", str(operation)  # of the raw client
+            case ast.Call(func=ast.Attribute(attr="call", value=wire), args=[ast.Constant(value=operation), *_]):
+                yield ("kinesis" if "to_kinesis" in ast.unparse(wire) else "dynamodb"), str(operation)
+            case ast.Constant(value=str(operation)) if has_wire and operation in DYNAMODB_OPERATIONS:
+                yield "dynamodb", operation  # handed on to where the call is made
             case ast.Call(func=ast.Attribute(attr="get_paginator", value=client), args=[ast.Constant(value=method)]):
                 yield named(str(method), service_of(client, names))
             case ast.Attribute(attr=method, value=client) if method in METHODS:
@@ -414,7 +417,7 @@ cunning_items: st.SearchStrategy[Item] = st.one_of(
 @BOUNDED
 def test_an_item_is_never_taken_for_a_table_or_a_statement(some: list[Item], *, spaced: bool) -> None:
     def written(request: dict[str, Any]) -> bytes:
-        return json.dumps(request).encode() if spaced else body_of(request)
+        return json.dumps(request).encode() if spaced else json_bytes(request)
 
     puts = [{"PutRequest": {"Item": item}} for item in some]
     assert only_table(written({"RequestItems": {"t": puts}})) in {"t", None}
@@ -422,7 +425,7 @@ def test_an_item_is_never_taken_for_a_table_or_a_statement(some: list[Item], *, 
     assert only_table(written({"RequestItems": {"t": puts, 'u"': puts}})) is None
     assert first_member(written({"TableName": "t", "Item": some[0]}), "TableName") == "t"
     assert first_member(written({"Item": some[0], "TableName": "t"}), "TableName") is None
-    statements = [insert_statement("t", item) for item in some]
+    statements = [insert_of("t", item) for item in some]
     written_down = [{"Statement": one["Statement"], "Parameters": one["Parameters"]} for one in statements if one]
     found = {json.loads(raw) for raw in distinct_statements(written({"Statements": written_down}))}
     assert found == {str(one["Statement"]) for one in written_down}
@@ -430,5 +433,5 @@ def test_an_item_is_never_taken_for_a_table_or_a_statement(some: list[Item], *, 
 
 def test_the_usual_batch_is_not_parsed_whole() -> None:
     batch = {"RequestItems": {"t": [{"PutRequest": {"Item": {"k": {"L": [{"S": "a"}, {"S": "b"}]}}}}]}}
-    assert only_table(body_of(batch)) == "t"
-    assert needed("dynamodb", "BatchWriteItem", body_of(batch)[:-3]) == [on("dynamodb:BatchWriteItem")]
+    assert only_table(json_bytes(batch)) == "t"
+    assert needed("dynamodb", "BatchWriteItem", json_bytes(batch)[:-3]) == [on("dynamodb:BatchWriteItem")]

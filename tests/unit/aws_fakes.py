@@ -23,13 +23,13 @@ from botocore.exceptions import ClientError
 
 from tasks.aws.books import books
 from tasks.aws.books.control import ControlTable, Document
-from tasks.aws.dynamodb import raw, tables, target
-from tasks.aws.dynamodb.raw import RawDynamoDB
+from tasks.aws.dynamodb import tables, target
 from tasks.aws.replicate import mappings, streams
 from tasks.aws.replicate import tips as look_at
 from tasks.aws.replicate.known_plan import known_plan
 from tasks.aws.replicate.tips import Sight
-from tasks.aws.session import clients, tries
+from tasks.aws.session import clients, tries, wire
+from tasks.aws.session.wire import Wire
 from tasks.core.model.item import Item, KeySchema, canonical
 from tasks.core.model.table_ref import TableAddress, TableRef
 from tasks.core.replicate.lag import Unapplied
@@ -215,8 +215,8 @@ def _tables_of(request: dict[str, Any]) -> list[str]:
     return [request["TableName"]] if "TableName" in request else list(request["RequestItems"])
 
 
-class FakeDynamoDB(RawDynamoDB):
-    """Tables in memory behind the raw interface: bytes in, bytes out."""
+class FakeDynamoDB(Wire):
+    """Tables in memory at the wire's other end: bytes in, bytes out."""
 
     def __init__(self, log: Log, control: FakeControl | None = None, schema: KeySchema = SCHEMA) -> None:
         self.log = log
@@ -394,7 +394,7 @@ class FakeDynamoDB(RawDynamoDB):
             raise client_error("ConditionalCheckFailedException")
 
 
-class FakeKinesis:
+class FakeKinesis(Wire):
     """A stream with PutRecords' own limits."""
 
     def __init__(self, log: Log) -> None:
@@ -404,23 +404,27 @@ class FakeKinesis:
         self.refuse: Callable[[int, dict[str, Any]], bool] = lambda _, __: False
         """Called with (0-based number of the call, entry)."""
 
-    def put_records(self, *, StreamARN: str, Records: Sequence[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 — boto3's names
-        assert StreamARN
-        assert 1 <= len(Records) <= 500
-        sizes = [len(entry["Data"]) + len(entry["PartitionKey"].encode()) for entry in Records]
+    def call(self, operation: str, body: bytes) -> bytes:
+        assert operation == "PutRecords"
+        request = json.loads(body)
+        assert request["StreamName"]
+        records = [entry | {"Data": base64.b64decode(entry["Data"])} for entry in request["Records"]]
+        assert 1 <= len(records) <= 500
+        sizes = [len(entry["Data"]) + len(entry["PartitionKey"].encode()) for entry in records]
         assert sum(sizes) <= 5 * 1024 * 1024
         assert max(sizes) <= 1024 * 1024
         number = len(self.calls)
-        self.calls.append(list(Records))
+        self.calls.append(records)
         results: list[dict[str, str]] = []
-        for entry in Records:
+        for entry in records:
             if self.refuse(number, entry):
                 results.append({"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "slow down"})
             else:
                 self.taken.append(entry)
                 results.append({"SequenceNumber": str(len(self.taken)), "ShardId": "shardId-0"})
-        self.log.append(("kinesis.PutRecords", str(len(Records))))
-        return {"FailedRecordCount": sum("ErrorCode" in result for result in results), "Records": results}
+        self.log.append(("kinesis.PutRecords", str(len(records))))
+        failed = sum("ErrorCode" in result for result in results)
+        return json.dumps({"FailedRecordCount": failed, "Records": results}).encode()
 
 
 class FakeBucket:
@@ -541,8 +545,8 @@ class FakeAws:
     def install(self, monkeypatch: pytest.MonkeyPatch) -> "FakeAws":
         """Put the fakes where the tasks find AWS; waits between tries are noted and not waited."""
         monkeypatch.setattr(books, "own_table", lambda: self.control)
-        monkeypatch.setattr(raw, "client_of", lambda table: self.dynamodb_in(table.region))
-        monkeypatch.setattr(clients, "kinesis", lambda: self.kinesis)
+        monkeypatch.setattr(wire, "to_table", lambda table: self.dynamodb_in(table.region))
+        monkeypatch.setattr(wire, "to_kinesis", lambda: self.kinesis)
         monkeypatch.setattr(clients, "s3", lambda: self.bucket)
         self.stage.install(monkeypatch)
         known_plan.forget()

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tasks.aws.dynamodb.raw import body_of
 from tasks.core.copy.segment import Checkpoint
+from tasks.core.model.item import json_bytes
 from tasks.core.prove.drift import Difference, Drift
 from tasks.core.prove.verification import VerifySlice
 
@@ -19,7 +19,7 @@ def as_lambda_sends_it(answer: object) -> Any:  # noqa: ANN401 — any JSON
 
 
 def test_a_request_has_the_escape_and_leaves_all_other_text_as_it_is() -> None:
-    body = body_of({"Item": KEY})
+    body = json_bytes({"Item": KEY})
     assert json.loads(body) == {"Item": KEY}
     assert rb'"k\ud83d"' in body
     assert "whole \U0001f600 \u0436".encode() in body, "escaped, a batch could be beyond what a call may have"

@@ -10,14 +10,16 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tasks.aws.books.rejects import Reject
-from tasks.aws.dynamodb import raw
 from tasks.aws.dynamodb.table_reads import read_items
-from tasks.aws.dynamodb.target import REFUSED_CODES, STATEMENT_CHARACTERS, Target, insert_statement
+from tasks.aws.dynamodb.target import REFUSED_CODES, STATEMENT_CHARACTERS, Target
+from tasks.aws.session import wire
 from tasks.core.backoff import TRIES
 from tasks.core.copy.insertion import Insertion, Pace
 from tasks.core.errors import AwsUnavailable, WritesUnfinished
 from tasks.core.model.item import Item, canonical
+from tasks.core.model.item_text import text_of
 from tasks.core.replicate.conflict import Change, PageCondition, tombstone_of
+from tests.statements import insert_of
 from tests.unit.aws_fakes import TARGET, FakeAws, FakeDynamoDB, Log, client_error
 
 ABSENT = PageCondition("pk")
@@ -62,7 +64,7 @@ class Written(NamedTuple):
 def insert(target: Target, items: list[Item], condition: PageCondition, *, seconds: float = 60) -> Written:
     """Insert a page's items, and return what became of them."""
     insertion = Insertion(len(items), Pace(), deadline=time.monotonic() + seconds)
-    rejects = target.insert_absent(items, condition, insertion)
+    rejects = target.insert_absent([text_of(item) for item in items], condition, insertion)
     return Written(insertion.progress().inserted, insertion.progress().present, rejects)
 
 
@@ -77,7 +79,7 @@ def statements(aws: FakeAws) -> list[int]:
 
 
 def test_a_quote_in_a_name_never_breaks_out_of_the_statement() -> None:
-    statement = insert_statement("target", {"pk": {"S": "a"}, "it's '} \"odd\"": {"N": "1"}})
+    statement = insert_of("target", {"pk": {"S": "a"}, "it's '} \"odd\"": {"N": "1"}})
     assert statement == {
         "Statement": "INSERT INTO \"target\" VALUE {'pk': ?, 'it''s ''} \"odd\"': ?}",
         "Parameters": [{"S": "a"}, {"N": "1"}],
@@ -86,21 +88,21 @@ def test_a_quote_in_a_name_never_breaks_out_of_the_statement() -> None:
 
 def test_values_stay_out_of_the_statement_and_nested_names_with_them() -> None:
     entry: Item = {"pk": {"S": "'; DROP"}, "m": {"M": {"it's": {"L": [{"B": "/w=="}]}}}}
-    statement = insert_statement("target", entry)
+    statement = insert_of("target", entry)
     assert statement is not None
     assert statement["Statement"] == "INSERT INTO \"target\" VALUE {'pk': ?, 'm': ?}"
     assert statement["Parameters"] == list(entry.values())
 
 
 def test_a_statement_of_exactly_the_limit_is_used_and_one_character_more_is_not() -> None:
-    base = insert_statement("target", {"pk": {"S": "a"}, "": {"S": "x"}})
+    base = insert_of("target", {"pk": {"S": "a"}, "": {"S": "x"}})
     assert base is not None
     room = STATEMENT_CHARACTERS - len(base["Statement"])
-    fits = insert_statement("target", {"pk": {"S": "a"}, "n" * room: {"S": "x"}})
+    fits = insert_of("target", {"pk": {"S": "a"}, "n" * room: {"S": "x"}})
     assert fits is not None
     assert len(fits["Statement"]) == STATEMENT_CHARACTERS == 8192
-    assert insert_statement("target", {"pk": {"S": "a"}, "n" * (room + 1): {"S": "x"}}) is None
-    assert insert_statement("target", {"pk": {"S": "a"}, "n" * (room - 1) + "'": {"S": "x"}}) is None, "doubled"
+    assert insert_of("target", {"pk": {"S": "a"}, "n" * (room + 1): {"S": "x"}}) is None
+    assert insert_of("target", {"pk": {"S": "a"}, "n" * (room - 1) + "'": {"S": "x"}}) is None, "doubled"
 
 
 # ---------------------------------------------------------------- pages
@@ -339,7 +341,7 @@ def test_texts_that_fit_an_event_are_never_blown_up_beyond_what_one_call_takes(m
     # Lambda hands over 6 MB at most, DynamoDB takes 16 MB a call. `\u0436` in place of two bytes would make it 18 MB,
     # and a call that is refused for its size would be refused at every try: the shard would stand still for ever.
     dynamodb = Weighed([])
-    monkeypatch.setattr(raw, "client_of", lambda _: dynamodb)
+    monkeypatch.setattr(wire, "to_table", lambda _: dynamodb)
     items = [item(number, "\u0436" * 204_700) for number in range(15)]
     event_bytes = len(json.dumps(items, ensure_ascii=False).encode())
     assert 6_000_000 < event_bytes < 6_291_456

@@ -13,7 +13,7 @@ from tasks.aws.books.receipts import Receipts
 from tasks.aws.books.record import Record
 from tasks.aws.books.tombstones import TombstoneLedger
 from tasks.aws.books.watermarks import TipsBook, Watermarks
-from tasks.aws.session import clients, deployment
+from tasks.aws.session import deployment, wire
 from tasks.core.replicate.route import FORWARD
 from tasks.core.settings.caps import Caps, Side, Units
 
@@ -68,4 +68,4 @@ def open_record() -> Record:
 @functools.cache
 def own_table() -> ControlTable:
     """Return the control table of the migration that the function is part of."""
-    return ControlTable(clients.dynamodb(), deployment.control_table())
+    return ControlTable(wire.to_books(), deployment.control_table())

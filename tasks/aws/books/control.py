@@ -26,17 +26,14 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
 from tasks.aws.session import clients
+from tasks.aws.session.wire import Wire
 from tasks.core.errors import AwsUnavailable
-from tasks.core.model.item import Item
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+from tasks.core.model.item import Item, json_bytes
 
 Document = dict[str, Any]
 
@@ -166,23 +163,18 @@ class NotAhead:
 class ControlTable:
     """Documents by pk and sk. Reads are consistent."""
 
-    def __init__(self, client: "DynamoDBClient", table: str) -> None:
-        self._client = client
+    def __init__(self, wire: Wire, table: str) -> None:
+        self._wire = wire
         self._table = table
 
     def read(self, pk: str, sk: str) -> Document | None:
         """Return one document, `None` if there is none."""
-        item = self._client.get_item(
-            TableName=self._table, Key={"pk": {"S": pk}, "sk": {"S": sk}}, ConsistentRead=True
-        ).get("Item")
-        return None if item is None else _document(item)
+        item = self._read(pk, sk, is_consistent=True)
+        return _document(item) if item else None
 
     def read_claim(self, pk: str, sk: str) -> int:
         """Return the number of the last claim on a document; 0 if there is none."""
-        item = self._client.get_item(
-            TableName=self._table, Key={"pk": {"S": pk}, "sk": {"S": sk}}, ConsistentRead=True
-        ).get("Item")
-        return 0 if item is None else int(item.get(CLAIM_ATTRIBUTE, {"N": "0"})["N"])
+        return int(self._read(pk, sk, is_consistent=True).get(CLAIM_ATTRIBUTE, {"N": "0"})["N"])
 
     def put(
         self, pk: str, sk: str, document: Document, *, when: Condition | None = None, expires: bool = False
@@ -210,7 +202,7 @@ class ControlTable:
     def put_request(self, request: dict[str, Any]) -> bool:
         """Make a put that was asked for as a request, and say whether its condition held."""
         try:
-            self._client.put_item(**request)
+            self._wire.call("PutItem", json_bytes(request))
         except ClientError as error:
             if clients.error_code(error) == "ConditionalCheckFailedException":
                 return False
@@ -219,8 +211,13 @@ class ControlTable:
 
     def read_mark(self, pk: str, sk: str) -> float:
         """Return where a mark stands; 0 if there is none."""
-        item = self._client.get_item(TableName=self._table, Key={"pk": {"S": pk}, "sk": {"S": sk}}).get("Item", {})
-        return float(item.get(MARK_ATTRIBUTE, {"N": "0"})["N"])
+        return float(self._read(pk, sk, is_consistent=False).get(MARK_ATTRIBUTE, {"N": "0"})["N"])
+
+    def _read(self, pk: str, sk: str, *, is_consistent: bool) -> Item:
+        """Return an entry as it stands, empty if there is none."""
+        request = {"TableName": self._table, "Key": _key(pk, sk), "ConsistentRead": is_consistent}
+        item: Item = json.loads(self._wire.call("GetItem", json_bytes(request))).get("Item", {})
+        return item
 
     def advance(self, pk: str, sk: str, *, by: float, least: float, most: float) -> tuple[bool, float]:
         """Move a mark on, from `least` if it stands before that, unless it stands beyond `most`.
@@ -231,37 +228,43 @@ class ControlTable:
         Returns:
             Whether it was moved, and where it stood, `least` at least.
         """
-        place: Any = {"TableName": self._table, "Key": {"pk": {"S": pk}, "sk": {"S": sk}}}
+        place: dict[str, Any] = {"TableName": self._table, "Key": _key(pk, sk)}
         names = {"#mark": MARK_ATTRIBUTE}
         by_, least_, most_ = ({"N": f"{value:.6f}"} for value in (by, least, most))
         while True:
+            on_it = {
+                **place,
+                "UpdateExpression": "SET #mark = #mark + :by",
+                "ConditionExpression": "#mark BETWEEN :least AND :most",
+                "ExpressionAttributeNames": names,
+                "ExpressionAttributeValues": {":by": by_, ":least": least_, ":most": most_},
+                "ReturnValues": "UPDATED_OLD",
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
             try:
-                moved = self._client.update_item(
-                    **place,
-                    UpdateExpression="SET #mark = #mark + :by",
-                    ConditionExpression="#mark BETWEEN :least AND :most",
-                    ExpressionAttributeNames=names,
-                    ExpressionAttributeValues={":by": by_, ":least": least_, ":most": most_},
-                    ReturnValues="UPDATED_OLD",
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                )
-                return True, float(moved["Attributes"][MARK_ATTRIBUTE]["N"])
-            except self._client.exceptions.ConditionalCheckFailedException as error:
+                moved = self._wire.call("UpdateItem", json_bytes(on_it))
+                return True, float(json.loads(moved)["Attributes"][MARK_ATTRIBUTE]["N"])
+            except ClientError as error:
+                if clients.error_code(error) != "ConditionalCheckFailedException":
+                    raise
                 there: dict[str, Any] = dict(error.response).get("Item") or {}  # type: ignore[assignment] # its stubs have none
                 stood = float(there.get(MARK_ATTRIBUTE, {"N": "0"})["N"])
                 if stood > most:
                     return False, stood
             begun = {":begun": {"N": f"{least + by:.6f}"}, ":least": least_}
             kept = {":document": {"S": "{}"}, ":expires": {"N": str(int(time.time()) + KEPT_SECONDS)}}
+            anew = {
+                **place,
+                "UpdateExpression": "SET #mark = :begun, document = :document, #expires = :expires",
+                "ConditionExpression": "attribute_not_exists(#mark) OR #mark < :least",
+                "ExpressionAttributeNames": {**names, "#expires": EXPIRY_ATTRIBUTE},
+                "ExpressionAttributeValues": {**begun, **kept},
+            }
             try:
-                self._client.update_item(
-                    **place,
-                    UpdateExpression="SET #mark = :begun, document = :document, #expires = :expires",
-                    ConditionExpression="attribute_not_exists(#mark) OR #mark < :least",
-                    ExpressionAttributeNames={**names, "#expires": EXPIRY_ATTRIBUTE},
-                    ExpressionAttributeValues={**begun, **kept},
-                )
-            except self._client.exceptions.ConditionalCheckFailedException:
+                self._wire.call("UpdateItem", json_bytes(anew))
+            except ClientError as error:
+                if clients.error_code(error) != "ConditionalCheckFailedException":
+                    raise
                 continue  # another call began it in between
             return True, least
 
@@ -280,25 +283,27 @@ class ControlTable:
         elif prefix:
             condition += " AND begins_with(sk, :prefix)"
             values |= {":prefix": {"S": prefix}}
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
-            ConsistentRead=True,
-            KeyConditionExpression=condition,
-            ExpressionAttributeValues=values,
-        )
-        for page in pages:
+        asked = {"ConsistentRead": True, "KeyConditionExpression": condition, "ExpressionAttributeValues": values}
+        for page in self._pages(asked):
             for item in page["Items"]:
                 yield item["sk"]["S"], _document(item)
 
     def count(self, pk: str, prefix: str) -> int:
         """Return how many documents there are under a pk whose sk begins with `prefix`, without reading them."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
-            Select="COUNT",
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            ExpressionAttributeValues={":pk": {"S": pk}, ":prefix": {"S": prefix}},
-        )
-        return sum(page["Count"] for page in pages)
+        values = {":pk": {"S": pk}, ":prefix": {"S": prefix}}
+        condition = "pk = :pk AND begins_with(sk, :prefix)"
+        asked = {"Select": "COUNT", "KeyConditionExpression": condition, "ExpressionAttributeValues": values}
+        return sum(page["Count"] for page in self._pages(asked))
+
+    def _pages(self, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the answers of a query, up to the last."""
+        request = {"TableName": self._table, **asked}
+        while True:
+            page: dict[str, Any] = json.loads(self._wire.call("Query", json_bytes(request)))
+            yield page
+            if not page.get("LastEvaluatedKey"):
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def read_all(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Document]:
         """Return those documents that exist, by (pk, sk).
@@ -307,14 +312,15 @@ class ControlTable:
             AwsUnavailable: some keys stayed unread at every try.
         """
         found: dict[tuple[str, str], Document] = {}
-        waiting: list[Any] = [{"pk": {"S": pk}, "sk": {"S": sk}} for pk, sk in keys]
+        waiting: list[Any] = [_key(pk, sk) for pk, sk in keys]
         rounds_without_progress = 0
         while waiting:
             batch, waiting = waiting[:READS_AT_ONCE], waiting[READS_AT_ONCE:]
-            answer = self._client.batch_get_item(RequestItems={self._table: {"Keys": batch, "ConsistentRead": True}})
+            request = {"RequestItems": {self._table: {"Keys": batch, "ConsistentRead": True}}}
+            answer: dict[str, Any] = json.loads(self._wire.call("BatchGetItem", json_bytes(request)))
             for item in answer["Responses"].get(self._table, []):
                 found[item["pk"]["S"], item["sk"]["S"]] = _document(item)
-            unread: list[Any] = list(answer["UnprocessedKeys"].get(self._table, {"Keys": []})["Keys"])
+            unread: list[Any] = list(answer.get("UnprocessedKeys", {}).get(self._table, {"Keys": []})["Keys"])
             rounds_without_progress = rounds_without_progress + 1 if len(unread) == len(batch) else 0
             if rounds_without_progress > ROUNDS_WITHOUT_PROGRESS_MOST:
                 raise AwsUnavailable(f"control table {self._table}: {len(unread) + len(waiting)} keys not read")
@@ -331,16 +337,17 @@ class ControlTable:
 
     def delete_all(self, keys: Iterable[tuple[str, str]]) -> None:
         """Delete several documents by (pk, sk); those that are not there do not matter."""
-        self._write_all([{"DeleteRequest": {"Key": {"pk": {"S": pk}, "sk": {"S": sk}}}} for pk, sk in keys])
+        self._write_all([{"DeleteRequest": {"Key": _key(pk, sk)}} for pk, sk in keys])
 
     def _write_all(self, requests: list[Any]) -> None:
-        # botocore retries throttled calls; what single calls leave unprocessed goes to the end of the line.
+        # A call that is throttled as a whole is tried again by itself; what one leaves unprocessed goes to the end.
         waiting = list(requests)
         rounds_without_progress = 0
         while waiting:
             batch, waiting = waiting[:WRITES_AT_ONCE], waiting[WRITES_AT_ONCE:]
-            left = self._client.batch_write_item(RequestItems={self._table: batch})["UnprocessedItems"]
-            unprocessed = left.get(self._table, [])
+            request = {"RequestItems": {self._table: batch}}
+            left: dict[str, Any] = json.loads(self._wire.call("BatchWriteItem", json_bytes(request)))
+            unprocessed: list[Any] = left.get("UnprocessedItems", {}).get(self._table, [])
             rounds_without_progress = rounds_without_progress + 1 if len(unprocessed) == len(batch) else 0
             if rounds_without_progress > ROUNDS_WITHOUT_PROGRESS_MOST:
                 raise AwsUnavailable(
@@ -362,7 +369,11 @@ def _item(pk: str, sk: str, document: Document, *, expires: bool) -> dict[str, A
     return item
 
 
-def _document(item: dict[str, "AttributeValueTypeDef"]) -> Document:
+def _key(pk: str, sk: str) -> Item:
+    return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+def _document(item: Item) -> Document:
     document: Document = json.loads(item["document"]["S"])
     return document
 

@@ -1,20 +1,30 @@
 """Pages into Kinesis."""
 
+import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import Any, NamedTuple
 
-from tasks.aws.session import clients, measure
+import pybase64
+
+from tasks.aws.session import clients, measure, wire
 from tasks.aws.session.tries import tries
 from tasks.core.copy.page import partition_key, read_header
 from tasks.core.errors import PutRecordsIncomplete
 from tasks.core.metrics import THROTTLES
-
-if TYPE_CHECKING:
-    from mypy_boto3_kinesis.type_defs import PutRecordsRequestEntryTypeDef
+from tasks.core.model.item import json_bytes
 
 RECORDS_AT_ONCE = 500
 BYTES_AT_ONCE = 5 * 1024 * 1024
 """PutRecords' limit, partition keys included."""
+
+
+class Entry(NamedTuple):
+    """One record, on its way."""
+
+    size: int
+    """In bytes, as PutRecords counts it."""
+    text: bytes
+    """Its JSON in a call."""
 
 
 def put_all(stream_arn: str, records: Sequence[bytes]) -> None:
@@ -26,15 +36,16 @@ def put_all(stream_arn: str, records: Sequence[bytes]) -> None:
         PutRecordsIncomplete: some were refused at every try. Those that were taken are harmless: the page will be sent
             again, and the writer only inserts what is absent.
     """
-    entries: list[PutRecordsRequestEntryTypeDef] = [
-        {"Data": record, "PartitionKey": partition_key(read_header(record))} for record in records
-    ]
+    # By its name: with an ARN the call would belong to the endpoint of an account.
+    stream = json_bytes(stream_arn.rpartition("/")[2])
+    entries = [_entry(record) for record in records]
     reason = ""
     for _ in tries():
-        refused: list[PutRecordsRequestEntryTypeDef] = []
-        for call in _calls(entries):
-            answer = clients.kinesis().put_records(StreamARN=stream_arn, Records=call)
-            for entry, result in zip(call, answer["Records"], strict=True):
+        refused: list[Entry] = []
+        for some in _calls(entries):
+            body = b'{"StreamName":%b,"Records":[%b]}' % (stream, b",".join([entry.text for entry in some]))
+            answer: dict[str, Any] = json.loads(wire.to_kinesis().call("PutRecords", body))
+            for entry, result in zip(some, answer["Records"], strict=True):
                 if "ErrorCode" in result:
                     refused.append(entry)
                     reason = result["ErrorCode"]
@@ -50,17 +61,20 @@ def put_all(stream_arn: str, records: Sequence[bytes]) -> None:
     )
 
 
-def _calls(
-    entries: list["PutRecordsRequestEntryTypeDef"],
-) -> list[list["PutRecordsRequestEntryTypeDef"]]:
+def _entry(record: bytes) -> Entry:
+    key = partition_key(read_header(record)).encode()
+    text = b'{"Data":"%b","PartitionKey":"%b"}' % (pybase64.b64encode(record), key)
+    return Entry(len(record) + len(key), text)
+
+
+def _calls(entries: Sequence[Entry]) -> list[list[Entry]]:
     """Group entries into calls that keep PutRecords' limits."""
-    calls: list[list[PutRecordsRequestEntryTypeDef]] = []
+    calls: list[list[Entry]] = []
     room = 0
     for entry in entries:
-        size = len(cast("bytes", entry["Data"])) + len(entry["PartitionKey"])
-        if not calls or size > room or len(calls[-1]) == RECORDS_AT_ONCE:
+        if not calls or entry.size > room or len(calls[-1]) == RECORDS_AT_ONCE:
             calls.append([])
             room = BYTES_AT_ONCE
         calls[-1].append(entry)
-        room -= size
+        room -= entry.size
     return calls

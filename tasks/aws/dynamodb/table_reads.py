@@ -7,14 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tasks.aws.books.caps import FREE, AnyTurns
-from tasks.aws.dynamodb import raw
-from tasks.aws.dynamodb.raw import body_of
-from tasks.aws.session import measure
+from tasks.aws.session import measure, wire
 from tasks.aws.session.tries import tries
 from tasks.core.errors import AwsUnavailable
 from tasks.core.metrics import READ_UNITS, THROTTLES
 from tasks.core.model.capacity import ASKED_FOR, capacity_of
-from tasks.core.model.item import Item, canonical
+from tasks.core.model.item import Item, canonical, json_bytes
 from tasks.core.model.table_ref import TableRef
 
 KEYS_AT_ONCE = 100
@@ -44,7 +42,7 @@ def scan_page(table: TableRef, *, segment: int, total_segments: int, cursor: Ite
     }
     if cursor is not None:
         request["ExclusiveStartKey"] = cursor
-    return raw.client_of(table).call("Scan", body_of(request))
+    return wire.to_table(table).call("Scan", json_bytes(request))
 
 
 def read_items(table: TableRef, keys: Sequence[Item]) -> dict[bytes, Item]:
@@ -91,7 +89,7 @@ def iter_items(
 
 
 def _read_lot(table: TableRef, keys: Sequence[Item], *, consistent: bool, turns: AnyTurns) -> list[tuple[bytes, Item]]:
-    client = raw.client_of(table)
+    client = wire.to_table(table)
     waiting = list(keys)
     read: list[tuple[bytes, Item]] = []
     for _ in tries():
@@ -99,7 +97,7 @@ def _read_lot(table: TableRef, keys: Sequence[Item], *, consistent: bool, turns:
         turn = turns.take(len(waiting))
         if turn is None:
             raise NoTurnError(f"{len(waiting)} keys of {table.name} had no turn to be read yet: {turns.in_words()}")
-        answer = json.loads(client.call("BatchGetItem", body_of(request)))
+        answer = json.loads(client.call("BatchGetItem", json_bytes(request)))
         took = capacity_of(answer)
         measure.add(READ_UNITS, took)
         turns.settle(turn, took, len(waiting))

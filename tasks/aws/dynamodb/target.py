@@ -15,22 +15,24 @@ from botocore.exceptions import ClientError
 
 from tasks.aws.books.caps import FREE, AnyTurns
 from tasks.aws.books.rejects import Reject
-from tasks.aws.dynamodb import raw
-from tasks.aws.dynamodb.raw import body_of
-from tasks.aws.session import clients, measure
+from tasks.aws.session import clients, measure, wire
 from tasks.aws.session.tries import tries
 from tasks.core.copy.insertion import ITEMS_AT_ONCE, LANES, Batch, Insertion, Outcome, Pace
 from tasks.core.errors import WritesUnfinished
 from tasks.core.metrics import THROTTLES, WRITE_UNITS
 from tasks.core.model.capacity import ASKED_FOR, capacity_of
-from tasks.core.model.item import Item
+from tasks.core.model.item import Item, json_bytes
+from tasks.core.model.item_text import ItemText, whole
 from tasks.core.model.table_ref import TableRef
 from tasks.core.replicate.conflict import PageCondition
 
 WRITES_AT_ONCE = 25
 """BatchWriteItem takes no more."""
+SHORT_SECONDS = 0.001
+"""No longer wait is one: to sleep and wake takes as long. The pace counts it all the same."""
 STATEMENT_CHARACTERS = 8192
 """Of one PartiQL statement."""
+_ASKED_FOR = json_bytes(ASKED_FOR).removeprefix(b"{")
 
 REFUSED_CODES = frozenset(
     {
@@ -43,8 +45,8 @@ REFUSED_CODES = frozenset(
 """The target will never take this item as it is; statements and calls name it differently."""
 
 
-Statement = dict[str, Any]
-"""`{"Statement": …, "Parameters": […]}`"""
+Statement = bytes
+"""JSON: `{"Statement": …, "Parameters": […]}`."""
 Refusal = dict[str, str]
 """`{"Code": …, "Message": …}`, empty for a statement that was carried out."""
 
@@ -73,11 +75,11 @@ class Target:
 
     def __init__(self, table: TableRef, turns: AnyTurns = FREE) -> None:
         self._turns = turns
-        self._raw = raw.client_of(table)
+        self._wire = wire.to_table(table)
         self._table = table.name
         self._key = table.key
 
-    def insert_absent(self, items: Sequence[Item], condition: PageCondition, insertion: Insertion) -> list[Reject]:
+    def insert_absent(self, items: Sequence[ItemText], condition: PageCondition, insertion: Insertion) -> list[Reject]:
         """Write the items of a page where the condition allows it, as the insertion says; it knows what became of them.
 
         Returns:
@@ -96,7 +98,8 @@ class Target:
                         batch = insertion.next_batch(time.monotonic(), random.random)
                     if batch is None:
                         return
-                    time.sleep(batch.wait_seconds)
+                    if batch.wait_seconds > SHORT_SECONDS:
+                        time.sleep(batch.wait_seconds)
                     outcomes = self._send(batch, [items[number] for number in batch.numbers], condition, rejects)
                     with lock:
                         insertion.take(batch, outcomes, time.monotonic())
@@ -115,11 +118,11 @@ class Target:
         return rejects
 
     def _send(
-        self, batch: Batch, items: Sequence[Item], condition: PageCondition, rejects: list[Reject]
+        self, batch: Batch, items: Sequence[ItemText], condition: PageCondition, rejects: list[Reject]
     ) -> list[Outcome]:
         if batch.is_alone:
             (item,) = items
-            return [self._put_alone(item, condition, rejects)]
+            return [self._put_alone(whole(item), condition, rejects)]
         statements = [insert_statement(self._table, item) for item in items]
         refusals = iter(self._execute([statement for statement in statements if statement is not None]))
         return [
@@ -133,7 +136,8 @@ class Target:
         if not statements:
             return []
         try:
-            answer = self._write("BatchExecuteStatement", {"Statements": statements})
+            body = b'{"Statements":[%b],%b' % (b",".join(statements), _ASKED_FOR)
+            answer = self._call("BatchExecuteStatement", body, len(statements))
         except ClientError as error:
             # The call as a whole is refused. Throttled it is tried again; otherwise item by item the culprit shows.
             if clients.error_code(error) not in REFUSED_CODES | clients.THROTTLED_CODES:
@@ -141,12 +145,12 @@ class Target:
             return [{"Code": clients.error_code(error)}] * len(statements)
         return [response.get("Error", {}) for response in answer["Responses"]]
 
-    def _judge(self, item: Item, refusal: Refusal, condition: PageCondition) -> Outcome:
+    def _judge(self, item: ItemText, refusal: Refusal, condition: PageCondition) -> Outcome:
         """Say what became of one item's statement."""
         code = refusal.get("Code")
         if code is None:
             return Outcome.INSERTED
-        if code == "DuplicateItem" and not condition.replaces(item):
+        if code == "DuplicateItem" and not condition.replaces(whole(item)):
             # Taken by a change, a tombstone or an earlier delivery.
             return Outcome.PRESENT
         if code == "DuplicateItem" or code in REFUSED_CODES:
@@ -279,18 +283,25 @@ class Target:
         return Transacted.NOT_NOW
 
     def _write(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        return self._call(operation, json_bytes({**request, **ASKED_FOR}), 1)
+
+    def _call(self, operation: str, body: bytes, pieces: int) -> dict[str, Any]:
         """Make one call, and measure what it took; a call that fails says nothing of that.
+
+        Args:
+            operation: by the API's name.
+            body: asks for what it takes.
+            pieces: how many items it is to write, for its turn.
 
         Raises:
             WritesUnfinished: its turn did not come in time; nothing was written.
         """
-        pieces = len(request.get("Statements", (request,)))
         turn = self._turns.take(pieces)
         if turn is None:
             raise WritesUnfinished(
                 f"{self._table} is spared, and the page comes again by itself: {self._turns.in_words()}"
             )
-        answer: dict[str, Any] = json.loads(self._raw.call(operation, body_of({**request, **ASKED_FOR})))
+        answer: dict[str, Any] = json.loads(self._wire.call(operation, body))
         took = capacity_of(answer, self._table)
         measure.add(WRITE_UNITS, took)
         self._turns.settle(turn, took, pieces)
@@ -307,18 +318,20 @@ def pace_of(table: str) -> Pace:
     return Pace()
 
 
-def insert_statement(table: str, item: Item) -> Statement | None:
+def insert_statement(table: str, item: ItemText) -> Statement | None:
     """Return the PartiQL INSERT of one item, `None` if it would not fit.
 
-    Only top-level names stand in the statement; a quote in one is doubled. All values are parameters.
+    Only top-level names stand in the statement; a quote in one is doubled. All values are parameters, as they came.
     """
-    statement = _statement(table, tuple(item))
-    return None if statement is None else {"Statement": statement, "Parameters": list(item.values())}
+    before = _statement(table, tuple(item))
+    return None if before is None else b"%b%b]}" % (before, b",".join(item.values()))
 
 
 @functools.lru_cache(maxsize=64)
-def _statement(table: str, names: tuple[str, ...]) -> str | None:
-    """Return the text for all items of the same names, of which most tables have few."""
+def _statement(table: str, names: tuple[str, ...]) -> bytes | None:
+    """Return what stands before the values of all items of the same names, of which most tables have few."""
     values = ", ".join(f"'{name.replace(chr(39), chr(39) * 2)}': ?" for name in names)
     statement = f'INSERT INTO "{table}" VALUE {{{values}}}'
-    return statement if len(statement) <= STATEMENT_CHARACTERS else None
+    if len(statement) > STATEMENT_CHARACTERS:
+        return None
+    return b'{"Statement":%b,"Parameters":[' % json_bytes(statement)

@@ -14,15 +14,13 @@ from botocore.exceptions import ClientError
 from tasks.aws.books.books import Books
 from tasks.aws.books.control import SHELVES
 from tasks.aws.books.tombstones import TombstoneLedger
-from tasks.aws.dynamodb import raw
-from tasks.aws.dynamodb.raw import body_of
-from tasks.aws.session import clients, measure
+from tasks.aws.session import clients, measure, wire
 from tasks.aws.session.side_by_side import settle
 from tasks.core.backoff import delays
 from tasks.core.errors import AwsRefused
 from tasks.core.metrics import PROGRESS, THROTTLES, TOMBSTONES_PURGED, WRITE_UNITS
 from tasks.core.model.capacity import ASKED_FOR, capacity_of
-from tasks.core.model.item import Item
+from tasks.core.model.item import Item, json_bytes
 from tasks.core.model.table_ref import TableRef
 from tasks.core.replicate.tombstones import ENTRIES_AT_ONCE, STATEMENTS_AT_ONCE, is_gone, remove_statement
 from tasks.core.run.plan import Plan
@@ -111,9 +109,9 @@ class _Shelf:
     def _remove_some(self, entries: Sequence[Entry]) -> tuple[list[Entry], AwsRefused | None]:
         """Make one call; return the entries that are dealt with, and what is the matter with one of the others."""
         statements = [remove_statement(self._target.name, key) for _, key in entries]
-        body = body_of({"Statements": statements, **ASKED_FOR})
+        body = json_bytes({"Statements": statements, **ASKED_FOR})
         try:
-            answer: dict[str, Any] = json.loads(raw.client_of(self._target).call("BatchExecuteStatement", body))
+            answer: dict[str, Any] = json.loads(wire.to_table(self._target).call("BatchExecuteStatement", body))
         except ClientError as error:
             if clients.error_code(error) in clients.THROTTLED_CODES:
                 return [], None

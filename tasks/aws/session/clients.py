@@ -3,9 +3,9 @@
 import functools
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
@@ -16,13 +16,13 @@ from botocore.exceptions import (
     HTTPClientError,
     IncompleteReadError,
 )
+from botocore.httpsession import get_cert_path
 
-from tasks.aws.session import measure
 from tasks.core.errors import AwsRefused, AwsUnavailable, QuotaReached
-from tasks.core.metrics import THROTTLES
 from tasks.core.model.table_ref import TableAddress
 
 if TYPE_CHECKING:
+    from botocore.credentials import Credentials
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
     from mypy_boto3_events import EventBridgeClient
@@ -34,10 +34,14 @@ if TYPE_CHECKING:
 
 CONNECTIONS_MOST = 32
 
+TRIES_OF_A_CALL = 6
+CONNECT_SECONDS = 3
+READ_SECONDS = 15
+
 _CONFIG = Config(
-    retries={"mode": "standard", "total_max_attempts": 6},
-    connect_timeout=3,
-    read_timeout=15,
+    retries={"mode": "standard", "total_max_attempts": TRIES_OF_A_CALL},
+    connect_timeout=CONNECT_SECONDS,
+    read_timeout=READ_SECONDS,
     max_pool_connections=CONNECTIONS_MOST,
     tcp_keepalive=True,
 )
@@ -184,22 +188,19 @@ def _said(error: ClientError) -> str:
     return error.response["Error"].get("Message", "").strip().rstrip(".") or "it does not say why"
 
 
-def count_throttles(client: "DynamoDBClient | KinesisClient", operations: Iterable[str]) -> None:
-    """Count every throttled answer to a client's calls of these operations, those too that boto3 itself tries again."""
-
-    def count(response: tuple[object, dict[str, Any]] | None, **_: object) -> None:
-        # `None` without an answer. What this returns decides on no retry: boto3's own handler does.
-        if response is not None and response[1].get("Error", {}).get("Code") in THROTTLED_CODES:
-            measure.add(THROTTLES)
-
-    service = client.meta.service_model.service_id.hyphenize()
-    for operation in operations:
-        client.meta.events.register(f"needs-retry.{service}.{operation}", count)
-
-
 def error_code(error: ClientError) -> str:
     """Return AWS's name of the error, such as `ResourceNotFoundException`."""
     return error.response["Error"]["Code"]
+
+
+def credentials() -> "Credentials | None":
+    """Return the credentials that the clients here are made with, `None` where boto3 finds none."""
+    return (boto3.DEFAULT_SESSION or boto3.Session()).get_credentials()
+
+
+def trusted_certificates() -> str:
+    """Return the file of those that botocore trusts."""
+    return os.environ.get("AWS_CA_BUNDLE") or str(get_cert_path(verify=True))
 
 
 def own_region() -> str:
@@ -230,9 +231,7 @@ def dynamodb_streams() -> "DynamoDBStreamsClient":
 @functools.cache
 def kinesis() -> "KinesisClient":
     """Return the Kinesis client."""
-    client = boto3.client("kinesis", config=_CONFIG)
-    count_throttles(client, ["PutRecords"])
-    return client
+    return boto3.client("kinesis", config=_CONFIG)
 
 
 @functools.cache

@@ -13,9 +13,10 @@ split between items into parts, each a record that can be written on its own.
 
 import hashlib
 import json
+import math
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tasks.core.errors import PageUnreadable
 from tasks.core.model.capacity import capacity_of
 from tasks.core.model.item import Item
+from tasks.core.model.item_text import ItemText, ValueText, cut, split, whole
 from tasks.core.model.packing import pack, unpack
 
 MAGIC = b"TFP1"
@@ -36,7 +38,9 @@ ITEMS_A_PART = 2000
 """The writer has to get through a part within its time, however small the items are: a page may hold 70,000."""
 BEHIND_ITEMS_BYTES = 64 * 1024
 """More than a Scan response can have behind its items: a key of 3 KB, each character escaped, and some counts."""
-
+SAMPLE_BYTES = 32 * 1024
+"""Of a page that may not fit into one record, to see how well it packs."""
+DIGEST_DIGITS = 16
 _HEADER_LENGTH = struct.Struct(">H")
 _ITEMS_START = re.compile(rb'"Items"\s*:\s*\[')
 
@@ -139,7 +143,7 @@ def encode_page(
                 part=part,
                 parts=len(bodies),
                 count=count,
-                digest=hashlib.blake2b(body, digest_size=8).hexdigest(),
+                digest=hashlib.sha256(body).hexdigest()[:DIGEST_DIGITS],
             ),
             body,
         )
@@ -158,14 +162,23 @@ def read_header(record: bytes) -> PageHeader:
 
 
 def decode_items(record: bytes) -> list[Item]:
-    """Return a record's items in typed JSON.
+    """Return a record's items, read.
+
+    Raises:
+        PageUnreadable: as `split_items`.
+    """
+    return [whole(item) for item in split_items(record)]
+
+
+def split_items(record: bytes) -> list[ItemText]:
+    """Return a record's items, each with its values as text.
 
     Raises:
         PageUnreadable: the bytes are damaged, or hold another number of items than the header says.
     """
     header, body = _take_header(record)
     try:
-        items: list[Item] = json.loads(unpack(body))
+        items = split(unpack(body))
     except ValueError as error:
         raise PageUnreadable(f"{_name(header)}: its items cannot be read back ({error})") from None
     if len(items) != header.count:
@@ -203,39 +216,51 @@ def _name(header: PageHeader) -> str:
 
 
 def _split(items: bytes, count: int, room: int) -> Iterator[tuple[int, bytes]]:
-    """Yield (count, compressed array) for the whole page, or for halves of halves until each fits."""
-    whole = pack(items)
-    if count <= ITEMS_A_PART and len(whole) <= room - HEADER_BYTES:
-        yield count, whole
-        return
-    pieces = _pieces(items)
-    for start in range(0, len(pieces), ITEMS_A_PART):
-        yield from _halve(pieces[start : start + ITEMS_A_PART], room)
+    """Yield (count, compressed array) for the whole page, or for parts of it that each fit."""
+    parts = max(math.ceil(count / ITEMS_A_PART), _parts_by_size(items, room - HEADER_BYTES))
+    if parts == 1:
+        packed = pack(items)
+        if len(packed) <= room - HEADER_BYTES:
+            yield count, packed
+            return
+    pieces = cut(items)
+    for group in _groups(pieces, len(items) // parts):
+        yield from _halve(group, room)
 
 
-def _halve(pieces: list[bytes], room: int) -> Iterator[tuple[int, bytes]]:
+def _parts_by_size(items: bytes, room: int) -> int:
+    """Guess by its beginning how many parts a page needs: what is packed in vain is packed again."""
+    if len(items) <= room:
+        return 1
+    sample = items[:SAMPLE_BYTES]
+    return max(1, math.ceil(len(items) * len(pack(sample)) / len(sample) / room))
+
+
+def _groups(pieces: Sequence[ValueText], size: int) -> Iterator[list[ValueText]]:
+    """Yield items that follow each other, no more than go into a part, and about so many bytes of them."""
+    group: list[ValueText] = []
+    held = 0
+    for piece in pieces:
+        length = len(memoryview(piece))
+        # Half of an item more or less: so many parts of about one size are as many as were wanted.
+        if group and (len(group) == ITEMS_A_PART or held + length // 2 > size):
+            yield group
+            group, held = [], 0
+        group.append(piece)
+        held += length
+    if group:
+        yield group
+
+
+def _halve(pieces: Sequence[ValueText], room: int) -> Iterator[tuple[int, bytes]]:
     compressed = pack(b"[" + b",".join(pieces) + b"]")
     if len(compressed) <= room - HEADER_BYTES:
         yield len(pieces), compressed
         return
     if len(pieces) == 1:
-        raise PageUnreadable(f"one item of {len(pieces[0])} bytes of JSON does not fit a record of {room} bytes")
+        raise PageUnreadable(
+            f"one item of {len(memoryview(pieces[0]))} bytes of JSON does not fit a record of {room} bytes"
+        )
     middle = len(pieces) // 2
     yield from _halve(pieces[:middle], room)
     yield from _halve(pieces[middle:], room)
-
-
-def _pieces(items: bytes) -> list[bytes]:
-    """Cut a JSON array between its elements, keeping each element's bytes."""
-    text = items.decode()
-    scan: Any = json.JSONDecoder().raw_decode
-    pieces: list[bytes] = []
-    position = 1
-    while True:
-        while text[position] in " \t\r\n,":
-            position += 1
-        if text[position] == "]":
-            return pieces
-        _, end = scan(text, position)
-        pieces.append(text[position:end].encode())
-        position = end

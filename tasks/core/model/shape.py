@@ -5,14 +5,21 @@ what the proof expects to find in `verify_segment` and `recheck`. Whatever a mig
 nothing else may alter an item.
 """
 
-from collections.abc import Callable
+from typing import Protocol
 
-from tasks.core.model.item import Item, without_legacy_attributes
-
-Shape = Callable[[Item], Item]
-"""Takes a source's item, whole and in typed JSON, and returns the target's. The same item always gives the same."""
+from tasks.core.model.item import ValueT, without_legacy_attributes
 
 
-def as_it_is(item: Item) -> Item:
+class Shape(Protocol):
+    """Takes a source's item and returns the target's. The same item always gives the same.
+
+    It may choose attributes by their names, and looks at no value: the writer's items have theirs as text.
+    """
+
+    def __call__(self, item: dict[str, ValueT], /) -> dict[str, ValueT]:
+        """Return the item in its shape."""
+
+
+def as_it_is(item: dict[str, ValueT]) -> dict[str, ValueT]:
     """Return the item itself, without what is never copied."""
     return without_legacy_attributes(item)

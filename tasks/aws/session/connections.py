@@ -1,0 +1,198 @@
+"""Kept connections to one endpoint, and one exchange over one of them: a request out, its answer back.
+
+urllib3 connects, which is the part of it that must not be made anew: certificates, proxies, timeouts. An exchange by it
+costs more CPU than the items of a batch do, most of it for headers that nobody asks for. So what AWS sends, an answer
+with its length, is read here; whatever else a server may send is read by `http.client`.
+"""
+
+import contextlib
+import io
+import re
+import socket
+import time
+from collections import deque
+from http.client import HTTPException, HTTPResponse
+from typing import Any, Final, NamedTuple
+
+import urllib3
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
+from botocore.utils import get_environ_proxies
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util.connection import is_connection_dropped
+
+from tasks.aws.session import clients
+
+RECEIVED_AT_ONCE: Final = 64 * 1024
+SURELY_THERE_SECONDS: Final = 0.5
+"""For so long after an answer nobody looks whether the other side has hung up: AWS does after minutes."""
+JOINED_BYTES: Final = 64 * 1024
+"""Of a body that is sent in one piece with its headers: a copy costs less than a second packet."""
+_HEAD_ENDS: Final = b"\r\n\r\n"
+_STATUS: Final = re.compile(rb"HTTP/1\.1 ([2-5]\d\d)[ \r]")
+_LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n", re.IGNORECASE)
+_UNUSUAL: Final = re.compile(
+    rb"\r\n(transfer-encoding:|content-encoding:|connection:(?![ \t]*keep-alive))", re.IGNORECASE
+)
+
+
+class Answer(NamedTuple):
+    """What came back."""
+
+    status: int
+    data: bytes
+
+
+class Connections:
+    """Connections to one endpoint. Safe to use from several threads.
+
+    Args:
+        url: of the endpoint.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._parsed = urllib3.util.parse_url(url)
+        self._kept: deque[tuple[HTTPConnection, float]] = deque(maxlen=clients.CONNECTIONS_MOST)
+        """Each with when it was last used, by `time.monotonic`."""
+
+    def exchange(self, head: bytes, body: bytes) -> Answer:
+        """Send a request and return its answer, over a connection that nobody else uses meanwhile.
+
+        Args:
+            head: request line and headers, as far as the empty line.
+            body: as long as the head says.
+
+        Raises:
+            EndpointConnectionError: there is no connection.
+            ReadTimeoutError: no answer came in time.
+            ConnectionClosedError: the connection was cut. As with the former, nobody knows whether it was carried out.
+        """
+        connection = self._take()
+        is_whole = False
+        try:
+            with _translated(self._url):
+                sock = connection.sock
+                assert sock is not None  # noqa: S101 — it is connected
+                if len(body) <= JOINED_BYTES:
+                    sock.sendall(head + body)
+                else:
+                    sock.sendall(head)
+                    sock.sendall(body)
+                answer, is_whole = _receive(sock)
+        finally:
+            if is_whole:
+                self._kept.append((connection, time.monotonic()))
+            else:
+                connection.close()
+        return answer
+
+    def close(self) -> None:
+        """Close those that nobody uses."""
+        with contextlib.suppress(IndexError):
+            while True:
+                self._kept.pop()[0].close()
+
+    def _take(self) -> HTTPConnection:
+        """Return a connection that is kept, or a new one."""
+        while True:
+            try:
+                connection, used_at = self._kept.pop()
+            except IndexError:
+                break
+            if time.monotonic() - used_at < SURELY_THERE_SECONDS or not is_connection_dropped(connection):
+                return connection
+            connection.close()
+        connection = self._new()
+        try:
+            connection.connect()
+        except (urllib3.exceptions.HTTPError, HTTPException, OSError) as error:
+            connection.close()
+            raise EndpointConnectionError(endpoint_url=self._url, error=error) from error
+        assert connection.sock is not None  # noqa: S101 — it is connected
+        connection.sock.settimeout(clients.READ_SECONDS)
+        return connection
+
+    def _new(self) -> HTTPConnection:
+        host, port = str(self._parsed.host), self._parsed.port
+        timeout = clients.CONNECT_SECONDS
+        if self._parsed.scheme != "https":
+            return HTTPConnection(host, port, timeout=timeout)
+        trusted = clients.trusted_certificates()
+        through = get_environ_proxies(self._url).get("https")
+        if not through:
+            return HTTPSConnection(host, port, timeout=timeout, ca_certs=trusted)
+        proxy = urllib3.util.parse_url(through if "://" in through else f"http://{through}")
+        connection = HTTPSConnection(str(proxy.host), proxy.port, timeout=timeout, ca_certs=trusted)
+        connection.set_tunnel(host, port or 443, urllib3.make_headers(proxy_basic_auth=proxy.auth))
+        return connection
+
+
+@contextlib.contextmanager
+def _translated(url: str) -> Any:  # noqa: ANN401 — an iterator of nothing
+    try:
+        yield
+    except TimeoutError as error:
+        raise ReadTimeoutError(endpoint_url=url, error=error) from error
+    except (HTTPException, OSError) as error:
+        raise ConnectionClosedError(endpoint_url=url, error=error, request=None) from error
+
+
+def _receive(sock: socket.socket) -> tuple[Answer, bool]:
+    """Return the answer that comes next, and whether the connection can be used for another one."""
+    received = bytearray()
+    while (end := received.find(_HEAD_ENDS)) < 0:
+        _receive_more(sock, received)
+    behind = end + len(_HEAD_ENDS)
+    status, length = _STATUS.match(received), _LENGTH.search(received, 0, end + 2)
+    if status is None or length is None or _UNUSUAL.search(received, 0, end + 2):
+        return _read_by_http_client(sock, bytes(received)), False
+    whole = behind + int(length[1])
+    if whole - len(received) > RECEIVED_AT_ONCE:
+        filled = len(received)
+        received += bytes(whole - filled)
+        room = memoryview(received)
+        while filled < len(received):
+            count = sock.recv_into(room[filled:])
+            if not count:
+                raise ConnectionResetError("the connection ended within an answer")
+            filled += count
+        room.release()
+    else:
+        while len(received) < whole:
+            _receive_more(sock, received)
+    # What comes behind an answer is nobody's, and nothing that comes after it can be believed.
+    return Answer(int(status[1]), bytes(memoryview(received)[behind:whole])), len(received) == whole
+
+
+def _receive_more(sock: socket.socket, received: bytearray) -> None:
+    some = sock.recv(RECEIVED_AT_ONCE)
+    if not some:
+        raise ConnectionResetError("the connection ended before an answer")
+    received += some
+
+
+def _read_by_http_client(sock: socket.socket, received: bytes) -> Answer:
+    """Read an answer in an unusual form, of which the beginning was received."""
+
+    class Resumed(io.RawIOBase):
+        """What was received, and then what comes."""
+
+        def __init__(self) -> None:
+            self._before = received
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, room: Any, /) -> int:  # noqa: ANN401 — any buffer
+            if not self._before:
+                return sock.recv_into(room)
+            some, self._before = self._before[: len(room)], self._before[len(room) :]
+            room[: len(some)] = some
+            return len(some)
+
+        def makefile(self, *_: object) -> io.BufferedReader:
+            return io.BufferedReader(self)
+
+    response = HTTPResponse(Resumed(), method="POST")  # type: ignore[arg-type] # all that it asks of a socket
+    response.begin()
+    return Answer(response.status, response.read())
