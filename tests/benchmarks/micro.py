@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from infra.local.emulator.client import PROJECT_ROOT
-from tasks.aws.dynamodb.target import WRITES_AT_ONCE, insert_statement
+from tasks.aws.dynamodb.target import WRITES_AT_ONCE, insert_statement, statements_body
 from tasks.core.copy.page import encode_page, split_items, take_apart
 from tests.benchmarks.canned import NullEngine
 from tests.benchmarks.install import FOLDER, Installed
@@ -60,7 +60,7 @@ def pieces(shape: Shape) -> Iterator[tuple[str, Callable[[], Any], int]]:
 
     def bodies() -> None:
         for lot in lots:
-            b",".join([insert_statement("target", item) or b"" for item in lot])
+            statements_body([statement for item in lot if (statement := insert_statement("target", item))])
 
     yield "scan: find a page's items", lambda: take_apart(body), count
     yield "scan: compress and frame them", lambda: encode_page(page, run="bench", segment=0, number=0), count

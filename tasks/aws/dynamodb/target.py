@@ -45,8 +45,9 @@ REFUSED_CODES = frozenset(
 """The target will never take this item as it is; statements and calls name it differently."""
 
 
-Statement = bytes
-"""JSON: `{"Statement": …, "Parameters": […]}`."""
+Statement = tuple[bytes, bytes]
+"""The JSON `{"Statement": …, "Parameters": […]}` in two pieces: as far as the parameters, and they. It is put together
+once, with all others of a call: items may be large."""
 Refusal = dict[str, str]
 """`{"Code": …, "Message": …}`, empty for a statement that was carried out."""
 
@@ -136,8 +137,7 @@ class Target:
         if not statements:
             return []
         try:
-            body = b'{"Statements":[%b],%b' % (b",".join(statements), _ASKED_FOR)
-            answer = self._call("BatchExecuteStatement", body, len(statements))
+            answer = self._call("BatchExecuteStatement", statements_body(statements), len(statements))
         except ClientError as error:
             # The call as a whole is refused. Throttled it is tried again; otherwise item by item the culprit shows.
             if clients.error_code(error) not in REFUSED_CODES | clients.THROTTLED_CODES:
@@ -324,7 +324,16 @@ def insert_statement(table: str, item: ItemText) -> Statement | None:
     Only top-level names stand in the statement; a quote in one is doubled. All values are parameters, as they came.
     """
     before = _statement(table, tuple(item))
-    return None if before is None else b"%b%b]}" % (before, b",".join(item.values()))
+    return None if before is None else (before, b",".join(item.values()))
+
+
+def statements_body(statements: Sequence[Statement]) -> bytes:
+    """Return the body of a call that carries statements out."""
+    pieces = [b'{"Statements":[']
+    for before, values in statements:
+        pieces += (before, values, b"]},")
+    pieces[-1] = b"]}]," + _ASKED_FOR
+    return b"".join(pieces)
 
 
 @functools.lru_cache(maxsize=64)
