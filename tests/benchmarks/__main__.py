@@ -21,10 +21,12 @@ from rich.console import Console
 from infra.install import DYNAMODB_LOCAL, KINESIS_LOCAL
 from infra.local.emulator.client import PROJECT_ROOT, LocalAwsProcess
 from tests.benchmarks import micro, on_local, on_null
+from tests.benchmarks.engine_limit import LIMIT_SECONDS, Limit, limits
+from tests.benchmarks.goals import MINUTES_MOST
 from tests.benchmarks.install import COPY_DYNAMODB_TABLE, DYNAMODUMP, FOLDER, Installed, install
 from tests.benchmarks.null_engine import null_engine
 from tests.benchmarks.on_local import OnLocal
-from tests.benchmarks.on_null import OnNull
+from tests.benchmarks.on_null import LeftOut, OnNull
 from tests.benchmarks.report import placed, reached
 from tests.benchmarks.results import KEPT_IN, Results
 from tests.benchmarks.shapes import SHAPES, Shape
@@ -32,6 +34,8 @@ from tests.benchmarks.shapes import SHAPES, Shape
 DOCS = PROJECT_ROOT / "docs"
 ROUNDS = 3
 LIVE_ROUNDS = 3
+RESERVED_SECONDS = 30.0
+"""The growth comes last, and takes what is left of the time but for this."""
 SHORT_SHAPES = (Shape("500 B"), Shape("400 KB", "many", "noise"))
 ResultT = TypeVar("ResultT")
 
@@ -68,7 +72,8 @@ def _measured(installed: Installed, console: Console, *, is_short: bool) -> Resu
     results = Results(machine=_machine(installed))
     rounds, live_rounds = (1, 1) if is_short else (ROUNDS, LIVE_ROUNDS)
     shapes = SHORT_SHAPES if is_short else SHAPES
-    most = on_null.GROWTH[1 if is_short else -1]
+    most = on_null.GROWTH[0 if is_short else -1]
+    plain_items = 1000 if is_short else on_local.PLAIN_ITEMS
     kept_in = FOLDER / "short.json" if is_short else KEPT_IN
 
     def told(results: Iterable[ResultT], tell: Callable[[ResultT], str]) -> list[ResultT]:
@@ -78,17 +83,32 @@ def _measured(installed: Installed, console: Console, *, is_short: bool) -> Resu
             kept.append(result)
         return kept
 
+    def seconds_left() -> float:
+        return MINUTES_MOST * 60 - RESERVED_SECONDS - (time.monotonic() - begun)
+
     with null_engine() as engine:
         results.shapes = told(on_null.every_shape(engine, installed, rounds=rounds, shapes=shapes), _of_shape)
-        results.save(kept_in)
-        results.growth = told(on_null.growth(engine, installed, most=most), _of_growth)
+        results.besides = told(on_null.besides(engine, installed, rounds=rounds), _of_sides)
+    results.save(kept_in)
     with LocalAwsProcess() as aws:
-        results.local = told(on_local.at_rest(on_local.LocalTables(aws), installed, rounds=rounds), _of_local)
+        tables = on_local.LocalTables(aws)
+        results.limits = told(limits(tables, seconds=0.2 if is_short else LIMIT_SECONDS), _of_limit)
+        results.local = told(on_local.counted(tables, installed), _of_local)
+        results.local += told(on_local.at_rest(tables, installed, rounds=rounds), _of_local)
+    with LocalAwsProcess() as aws:
+        tables = on_local.LocalTables(aws)
+        results.local += told(on_local.at_rest_plain(tables, installed, rounds=rounds, items=plain_items), _of_local)
+    results.save(kept_in)
     results.local += told(on_local.live(installed, rounds=live_rounds), _of_local)
     results.save(kept_in)
     console.print(f"{time.monotonic() - begun:6.0f} s  the pieces of the data path, by pyperf", highlight=False)
     results.micro = micro.measured(installed)
-    results.machine["took"] = f"{(time.monotonic() - begun) / 60:.0f} minutes"
+    results.save(kept_in)
+    with null_engine() as engine:
+        points = told(on_null.growth(engine, installed, seconds_left=seconds_left, most=most), _of_growth)
+    results.growth = [point for point in points if isinstance(point, OnNull)]
+    results.left_out = [point for point in points if isinstance(point, LeftOut)]
+    results.machine["took"] = f"{(time.monotonic() - begun) / 60:.1f} minutes"
     results.machine["load average at the end"] = _load()
     results.save(kept_in)
     return results
@@ -103,12 +123,24 @@ def _of_shape(copy: OnNull) -> str:
     )
 
 
-def _of_growth(copy: OnNull) -> str:
+def _of_sides(copy: OnNull) -> str:
     return f"{copy.measured.items:,} items, {copy.sides}: {_of_shape(copy)}"
 
 
+def _of_growth(point: OnNull | LeftOut) -> str:
+    if isinstance(point, LeftOut):
+        return f"{point.items:,} items, {point.sides}: {point.copier}: left out: {point.seconds:,.0f} s"
+    return _of_sides(point)
+
+
+def _of_limit(limit: Limit) -> str:
+    return f"{limit.way}, {limit.shape}, {limit.lanes} side by side: {limit.items_a_second:,.0f} items/s"
+
+
 def _of_local(copy: OnLocal) -> str:
-    how = f"{copy.writes} writes meanwhile" if copy.is_live else "at rest"
+    how = f"{copy.writes} writes meanwhile" if copy.is_live else f"at rest, {copy.table}"
+    if copy.measured:
+        how += f", {copy.measured.items_a_second:,.0f} items/s"
     told = copy.verdict.in_words() if copy.verdict else f"failed: {copy.failed}"
     return f"{copy.copier}, {how}: {told}, {copy.seconds:.0f} s"
 

@@ -24,12 +24,23 @@ PAGES_STREAM_ARN: Final = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/pages"
 _HERE = Path(__file__).parent
 
 
+BESIDES: Final = ("replicate", "verify")
+"""Sides of ours that are no part of a copy at rest."""
+
+
 @dataclass(frozen=True)
 class Copier:
     """One copier."""
 
     name: str
     command: Sequence[str]
+
+
+def command_of(installed: Installed, name: str, sides: str) -> Sequence[str]:
+    """Return what starts a copier, or one of our functions besides."""
+    if sides in BESIDES:
+        return [sys.executable, "-m", "tests.benchmarks.copiers.ours_besides"]
+    return copiers(installed)[name].command
 
 
 def copiers(installed: Installed) -> dict[str, Copier]:

@@ -36,13 +36,19 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._received += data
         while (end := self._received.find(b"\r\n\r\n")) >= 0:
-            headers = _headers(bytes(self._received[:end]))
+            head = bytes(self._received[:end])
+            headers = _headers(head)
             whole = end + 4 + int(headers.get(b"content-length", b"0"))
             if len(self._received) < whole:
+                if headers.get(b"expect") == b"100-continue" and len(self._received) == end + 4:
+                    assert self._transport is not None
+                    self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 return
             body = bytes(self._received[end + 4 : whole])
             del self._received[:whole]
-            self._answer(headers.get(b"x-amz-target", b"").decode(), body)
+            # S3 is the one service that names its calls by method and path.
+            target = b"S3.PutObject" if head.startswith(b"PUT ") else headers.get(b"x-amz-target", b"")
+            self._answer(target.decode(), body)
 
     def _answer(self, target: str, body: bytes) -> None:
         assert self._transport is not None

@@ -3,24 +3,35 @@
 import contextlib
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Self
 
 from infra.local.emulator.client import LocalAwsProcess
 from infra.local.rehearsal.owner.wire import Wire
 from tests.benchmarks.canned import BOOKS
 from tests.benchmarks.copiers.task import REGION, Task
+from tests.benchmarks.counts import Counts
+from tests.benchmarks.functions_cpu import FunctionsCpu, Used
 from tests.benchmarks.install import FOLDER, Installed
 from tests.benchmarks.judge import Verdict, judge
-from tests.benchmarks.known import ARTICLE, NAMES, OURS, PAGES_STREAM_ARN, copiers, environment_of
+from tests.benchmarks.known import ARTICLE, NAIVE, NAMES, OURS, PAGES_STREAM_ARN, PEERS, copiers, environment_of
 from tests.benchmarks.measure import CopierFailed, Measured, run
 from tests.benchmarks.owner import Owner
 from tests.benchmarks.shapes import SHAPES, SIZES, Item, Shape
+from tests.benchmarks.tap import tap
 from tests.workflow.running import Running
 
 AT_REST: Final = {"100 B": 40, "500 B": 40, "1 KB": 40, "10 KB": 40, "100 KB": 4, "400 KB": 2}
 """So many items of each shape are copied at rest."""
+HOSTILE, PLAIN, COUNTED = "hostile", "plain", "counted"
+"""Tables at rest: items of all shapes and awkward ones; many alike, for the rate; some of those, to count what is
+asked of the engine."""
+PLAIN_SHAPE: Final = Shape("1 KB")
+PLAIN_ITEMS: Final = 20_000
+OTHERS_ITEMS: Final = 5000
+"""Of the copiers that are not compared for their rate: the article's design would take a minute a round."""
+COUNTED_ITEMS: Final = 2000
 WARM_ITEMS: Final = 30
 LIVE: Final = Shape("500 B")
 LIVE_ITEMS: Final = 3000
@@ -63,6 +74,12 @@ class OnLocal:
     seconds: float = 0.0
     """From its start to its end, the start of its process included."""
     failed: str = ""
+    table: str = HOSTILE
+    """Which one, at rest."""
+    counts: Counts | None = None
+    """What was asked of the engine, where it was counted; then nothing was timed."""
+    functions: Mapping[str, Used] = field(default_factory=dict)
+    """Of a whole migration: what the processes of each function used."""
 
     @property
     def is_exact(self) -> bool:
@@ -76,8 +93,13 @@ class OnLocal:
     @classmethod
     def from_json(cls, text: dict[str, Any]) -> Self:
         """Return what `as_json` was made of."""
-        verdict, measured = text["verdict"], text["measured"]
-        made = {"verdict": verdict and Verdict(**verdict), "measured": measured and Measured(**measured)}
+        verdict, measured, counts = text["verdict"], text["measured"], text["counts"]
+        made = {
+            "verdict": verdict and Verdict(**verdict),
+            "measured": measured and Measured(**measured),
+            "counts": counts and Counts.from_json(counts),
+            "functions": {name: Used(**used) for name, used in text["functions"].items()},
+        }
         return cls(**{**text, **made})
 
 
@@ -133,6 +155,10 @@ class LocalTables:
                 return found
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
+    def delete(self, table: str) -> None:
+        """Delete a table."""
+        self._dynamodb.delete_table(TableName=table)
+
     def task(self, source: str, target: str, *, follows: bool = False) -> Task:
         """Return the task to copy a table."""
         return Task(
@@ -169,26 +195,58 @@ def items_at_rest() -> Iterator[Item]:
 
 
 def at_rest(tables: LocalTables, installed: Installed, *, rounds: int) -> Iterator[OnLocal]:
-    """Copy a table that nobody writes to, by every copier, so many times, all of them in turn."""
+    """Copy a table of all shapes that nobody writes to, by every copier, so many times, all of them in turn."""
     source = tables.filled(items_at_rest(), streams=True)
     for _, name in itertools.product(range(rounds), NAMES):
-        target = tables.empty()
-        begun = time.monotonic()
-        measured, failed = _run(tables, installed, name, tables.task(source, target))
-        verdict = None if failed else judge(tables.items(source), tables.items(target))
-        yield OnLocal(name, verdict, measured, is_live=False, seconds=time.monotonic() - begun, failed=failed)
+        yield _copied_at_rest(tables, installed, name, source, HOSTILE)
+
+
+def at_rest_plain(tables: LocalTables, installed: Installed, *, rounds: int, items: int) -> Iterator[OnLocal]:
+    """Copy a table that is large enough for a rate, by every copier, so many times, all of them in turn.
+
+    The target is deleted each time: what DynamoDB Local holds in memory makes it slower.
+    """
+    loaded = PLAIN_SHAPE.items(items)
+    whole, part = (tables.filled(some, streams=True) for some in (loaded, loaded[:OTHERS_ITEMS]))
+    for _, name in itertools.product(range(rounds), NAMES):
+        yield _copied_at_rest(tables, installed, name, whole if name in {OURS, NAIVE} else part, PLAIN)
+
+
+def counted(tables: LocalTables, installed: Installed) -> Iterator[OnLocal]:
+    """Copy a table once by every copier, and count what is asked of the engine."""
+    source = tables.filled(PLAIN_SHAPE.items(COUNTED_ITEMS), streams=True)
+    for name in NAMES:
+        with tap(tables.aws.endpoint_url, source) as between:
+            copied = _copied_at_rest(tables, installed, name, source, COUNTED, endpoint_url=between.endpoint_url)
+        yield replace(copied, counts=between.counts)
+
+
+def _copied_at_rest(
+    tables: LocalTables, installed: Installed, name: str, source: str, table: str, *, endpoint_url: str = ""
+) -> OnLocal:
+    target = tables.empty()
+    begun = time.monotonic()
+    measured, failed = _run(tables, installed, name, tables.task(source, target), endpoint_url=endpoint_url)
+    seconds = time.monotonic() - begun
+    verdict = None if failed else judge(tables.items(source), tables.items(target))
+    tables.delete(target)
+    return OnLocal(name, verdict, measured, is_live=False, seconds=seconds, failed=failed, table=table)
 
 
 def live(installed: Installed, *, rounds: int) -> Iterator[OnLocal]:
     """Copy a table while its owner writes, by every copier, so many times, all of them in turn.
 
-    Each has a local AWS of its own: streams that others left behind make DynamoDB Local slower and slower.
+    Each that leaves a stream behind has a local AWS of its own: they make DynamoDB Local slower and slower.
     """
     loaded = LIVE.items(LIVE_ITEMS)
-    for seed, name in itertools.product(range(rounds), NAMES):
+    for seed, names in itertools.product(range(rounds), ((OURS,), (ARTICLE,), PEERS)):
         with LocalAwsProcess() as aws:
             tables = LocalTables(aws)
-            yield _migrated(tables, loaded, seed) if name == OURS else _copied(tables, installed, name, loaded, seed)
+            for name in names:
+                if name == OURS:
+                    yield _migrated(tables, loaded, seed)
+                else:
+                    yield _copied(tables, installed, name, loaded, seed)
 
 
 def _copied(tables: LocalTables, installed: Installed, name: str, loaded: Sequence[Item], seed: int) -> OnLocal:
@@ -213,10 +271,16 @@ def _writing(tables: LocalTables, source: str, loaded: Sequence[Item], seed: int
 
 
 def _run(
-    tables: LocalTables, installed: Installed, name: str, task: Task, owner: Owner | None = None
+    tables: LocalTables,
+    installed: Installed,
+    name: str,
+    task: Task,
+    owner: Owner | None = None,
+    *,
+    endpoint_url: str = "",
 ) -> tuple[Measured | None, str]:
     """Run a copier, and say why it failed, if it did: one that cannot copy a table is a result, too."""
-    environment = environment_of(tables.aws.endpoint_url, installed, task)
+    environment = environment_of(endpoint_url or tables.aws.endpoint_url, installed, task)
     then = owner.stop if owner else lambda: None
     try:
         measured = run(
@@ -236,7 +300,7 @@ def _migrated(tables: LocalTables, loaded: Sequence[Item], seed: int) -> OnLocal
     running.deploy(TIMEOUTS)
     running.create_source()
     tables.fill(source, loaded)
-    begun = time.monotonic()
+    begun, functions = time.monotonic(), FunctionsCpu(tables.aws.pid).start()
     with _writing(tables, source, loaded, seed) as owner:
 
         def stop_once_traffic_has_moved(_: str) -> None:
@@ -250,7 +314,16 @@ def _migrated(tables: LocalTables, loaded: Sequence[Item], seed: int) -> OnLocal
             failed = str(error)[:200]
     seconds = time.monotonic() - begun
     verdict = None if failed else judge(owner.items, tables.items(target))
-    return OnLocal(OURS, verdict, None, is_live=True, writes=owner.writes, seconds=seconds, failed=failed)
+    return OnLocal(
+        OURS,
+        verdict,
+        None,
+        is_live=True,
+        writes=owner.writes,
+        seconds=seconds,
+        failed=failed,
+        functions=functions.stop(),
+    )
 
 
 assert AT_REST.keys() == SIZES.keys()

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
+from tests.benchmarks.engine_limit import Limit
 from tests.benchmarks.install import FOLDER
 from tests.benchmarks.known import ARTICLE, NAMES, OURS, PEERS
-from tests.benchmarks.on_local import OnLocal
-from tests.benchmarks.on_null import OnNull
+from tests.benchmarks.on_local import HOSTILE, OnLocal
+from tests.benchmarks.on_null import LeftOut, OnNull
 from tests.benchmarks.shapes import SHAPES, Shape
 
 KEPT_IN: Final = FOLDER / "results.json"
@@ -34,6 +35,11 @@ class Results:
     machine: dict[str, str] = field(default_factory=dict)
     shapes: list[OnNull] = field(default_factory=list)
     growth: list[OnNull] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    """Of the growth."""
+    besides: list[OnNull] = field(default_factory=list)
+    """Our functions that are no part of a copy at rest."""
+    limits: list[Limit] = field(default_factory=list)
     local: list[OnLocal] = field(default_factory=list)
     micro: list[Micro] = field(default_factory=list)
 
@@ -43,6 +49,9 @@ class Results:
             "machine": self.machine,
             "shapes": [each.as_json() for each in self.shapes],
             "growth": [each.as_json() for each in self.growth],
+            "left_out": [vars(each) for each in self.left_out],
+            "besides": [each.as_json() for each in self.besides],
+            "limits": [vars(each) for each in self.limits],
             "local": [each.as_json() for each in self.local],
             "micro": [vars(each) for each in self.micro],
         }
@@ -56,6 +65,9 @@ class Results:
             kept["machine"],
             [OnNull.from_json(each) for each in kept["shapes"]],
             [OnNull.from_json(each) for each in kept["growth"]],
+            [LeftOut(**each) for each in kept["left_out"]],
+            [OnNull.from_json(each) for each in kept["besides"]],
+            [Limit(**each) for each in kept["limits"]],
             [OnLocal.from_json(each) for each in kept["local"]],
             [Micro(**each) for each in kept["micro"]],
         )
@@ -83,11 +95,22 @@ class Results:
         ours = self.cpu(shape, OURS).middle
         return all(self.cpu(shape, peer).middle > ours for peer in PEERS)
 
-    def local_by_copier(self, *, is_live: bool) -> dict[str, list[OnLocal]]:
-        """Return the copies of real tables by copier."""
+    def part(self, shape: Shape, part: str) -> "Spread | None":
+        """Return CPU microseconds an item of one of our functions, `None` if it was not measured.
+
+        Args:
+            shape: of the items.
+            part: `scan`, `write`, `replicate` or `verify`.
+        """
+        copies = [each for each in (*self.shapes, *self.besides) if each.copier == OURS and each.shape == shape]
+        of_part = [each for each in copies if part in each.measured.parts]
+        return spread(of_part, lambda each: each.measured.parts[part] / each.measured.items * 1e6) if of_part else None
+
+    def local_by_copier(self, *, is_live: bool, table: str = HOSTILE) -> dict[str, list[OnLocal]]:
+        """Return the copies of real tables by copier; at rest those of one table."""
         found: dict[str, list[OnLocal]] = defaultdict(list)
         for each in self.local:
-            if each.is_live == is_live:
+            if each.is_live == is_live and (is_live or each.table == table):
                 found[each.copier].append(each)
         return dict(found)
 

@@ -59,22 +59,31 @@ class Copier:
 
     def copy(self, source: str, target: str, meter: Meter) -> int:
         """Copy a table once, and return how many items it has."""
-        plan, route = _begin(source, target)
+        plan, route = begin(source, target)
+        if self._reader is not None:
+            return _copy_by(self._reader, plan, route, meter)
         items = self._task.items_of(source)
         if self._task.sides != "write":
-            checkpoint = _scan(plan, route, meter)
+            checkpoint = Checkpoint(segment=0)
+            while checkpoint.state != "done":
+                checkpoint = _scan(plan, route, checkpoint, meter)
             items = checkpoint.items
-        if self._task.sides == "scan":
-            return items
-        if self._reader is None:
-            events = _canned(plan, shape_of(self._task.shape), items)
-        else:
-            events = in_events(self._reader.iter_all(checkpoint.records), at_once=RECORDS_AT_ONCE)
-        _write(events, meter)
+        if self._task.sides != "scan":
+            _write(_canned(plan, shape_of(self._task.shape), items), meter)
         return items
 
 
-def _begin(source_table: str, target_table: str) -> tuple[Plan, Route]:
+def _copy_by(reader: StreamReader, plan: Plan, route: Route, meter: Meter) -> int:
+    """Scan and write by turns: the scan waits for receipts where it is far ahead."""
+    checkpoint, written = Checkpoint(segment=0), 0
+    while checkpoint.state != "done":
+        checkpoint = _scan(plan, route, checkpoint, meter)
+        _write(in_events(reader.iter_all(checkpoint.records - written), at_once=RECORDS_AT_ONCE), meter)
+        written = checkpoint.records
+    return checkpoint.items
+
+
+def begin(source_table: str, target_table: str) -> tuple[Plan, Route]:
     """Make a plan of this very copy, and put it where the writer looks for it."""
     dynamodb = clients.dynamodb(REGION)
     tables = [dynamodb.describe_table(TableName=name)["Table"] for name in (source_table, target_table)]
@@ -99,27 +108,24 @@ def _begin(source_table: str, target_table: str) -> tuple[Plan, Route]:
     return plan, route
 
 
-def _scan(plan: Plan, route: Route, meter: Meter) -> Checkpoint:
-    """Call ScanSegment until its segment is done, as the state machine does."""
-    checkpoint = Checkpoint(segment=0)
+def _scan(plan: Plan, route: Route, checkpoint: Checkpoint, meter: Meter) -> Checkpoint:
+    """Call ScanSegment once, as the state machine does."""
     head = {"plan": plan.model_dump(mode="json"), "route": route.model_dump()}
-    while checkpoint.state != "done":
-        text = json.dumps({**head, "checkpoint": checkpoint.model_dump(mode="json", exclude_defaults=True)})
-        with meter.on("scan"):
-            checkpoint = Checkpoint.model_validate_json(_called(scan_segment.handler, text))
-    return checkpoint
+    text = json.dumps({**head, "checkpoint": checkpoint.model_dump(mode="json", exclude_defaults=True)})
+    with meter.on("scan"):
+        return Checkpoint.model_validate_json(called(scan_segment.handler, text))
 
 
 def _write(events: Iterable[str], meter: Meter) -> None:
     """Hand every event to WritePages."""
     for event in events:
         with meter.on("write"):
-            answer = json.loads(_called(write_pages.handler, event))
+            answer = json.loads(called(write_pages.handler, event))
         if answer["batchItemFailures"]:
             raise RuntimeError(f"WritePages reports {answer}: the bench has no mapping that would bring them again")
 
 
-def _called(handler: Callable[[Any, LambdaContext], Any], event: str) -> str:
+def called(handler: Callable[[Any, LambdaContext], Any], event: str) -> str:
     """Call a handler as Lambda's runtime does: JSON text in, JSON text out."""
     return json.dumps(handler(json.loads(event), Context()))
 

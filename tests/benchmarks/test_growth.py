@@ -1,0 +1,66 @@
+"""A table that would take too long is left out, and that is said."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import on_null
+from tests.benchmarks.counts import Counts
+from tests.benchmarks.install import Installed
+from tests.benchmarks.known import ARTICLE, NAIVE, OURS
+from tests.benchmarks.measure import Measured
+from tests.benchmarks.null_engine import NullEngineProcess
+from tests.benchmarks.on_null import GROWTH, SERIES, LeftOut, OnNull, growth
+from tests.benchmarks.shapes import Shape
+
+ENGINE = NullEngineProcess(0)
+NOT_INSTALLED = Installed(Path(), Path(), Path(), Path())
+
+
+@pytest.fixture
+def copies(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """Microseconds an item of each copier, by the clock of a copy that is not made."""
+    cost: dict[str, float] = {}
+
+    def copy(
+        engine: NullEngineProcess, installed: Installed, name: str, shape: Shape, *, items: int, sides: str = "both"
+    ) -> OnNull:
+        del engine, installed
+        seconds = items * cost.get(name, 10.0) / 1e6
+        return OnNull(name, shape, Measured(items, seconds, seconds, 1 << 26), Counts(), sides)
+
+    monkeypatch.setattr(on_null, "copy", copy)
+    return cost
+
+
+def points(*, left: float = 1e6) -> list[OnNull | LeftOut]:
+    return list(growth(ENGINE, NOT_INSTALLED, seconds_left=lambda: left))
+
+
+def sizes(found: list[OnNull | LeftOut], name: str) -> list[int]:
+    return [each.measured.items for each in found if isinstance(each, OnNull) and each.copier == name]
+
+
+@pytest.mark.usefixtures("copies")
+def test_whoever_is_fast_is_measured_at_every_size() -> None:
+    found = points()
+    assert sizes(found, OURS) == [size for size in GROWTH for _ in range(2)]
+    assert {(each.copier, each.sides) for each in found if isinstance(each, OnNull)} == set(SERIES)
+
+
+def test_a_point_that_would_take_too_long_is_left_out_with_all_behind_it_and_said_once(
+    copies: dict[str, float],
+) -> None:
+    copies[ARTICLE] = 5000.0
+    found = points()
+    assert sizes(found, ARTICLE) == [10_000]
+    assert [each for each in found if isinstance(each, LeftOut) and each.copier == ARTICLE] == [
+        LeftOut(ARTICLE, "both", 100_000, 500.0)
+    ]
+
+
+@pytest.mark.usefixtures("copies")
+def test_when_the_time_is_over_only_the_smallest_are_measured() -> None:
+    found = points(left=0.0)
+    assert sizes(found, NAIVE) == [10_000]
+    assert sum(isinstance(each, LeftOut) for each in found) == len(SERIES)
