@@ -54,9 +54,17 @@ def test_a_point_that_would_take_too_long_is_left_out_with_all_behind_it_and_sai
     copies[ARTICLE] = 5000.0
     found = points()
     assert sizes(found, ARTICLE) == [10_000]
-    assert [each for each in found if isinstance(each, LeftOut) and each.copier == ARTICLE] == [
-        LeftOut(ARTICLE, "both", 100_000, 500.0)
-    ]
+    assert [each for each in found if isinstance(each, LeftOut)] == [LeftOut(ARTICLE, "both", 100_000, 500.0)]
+
+
+def test_what_is_put_off_for_ours_is_done_at_the_end_if_there_is_time(copies: dict[str, float]) -> None:
+    copies[ARTICLE] = 600.0
+    found = points()
+    assert sizes(found, ARTICLE) == [10_000, 100_000]
+    order = [(each.copier, each.measured.items) for each in found if isinstance(each, OnNull)]
+    assert order.index((ARTICLE, 100_000)) > order.index((OURS, GROWTH[-1]))
+    short = list(growth(ENGINE, NOT_INSTALLED, seconds_left=lambda: 50.0, most=GROWTH[1]))
+    assert [each for each in short if isinstance(each, LeftOut)] == [LeftOut(ARTICLE, "both", 100_000, 60.0)]
 
 
 @pytest.mark.usefixtures("copies")
