@@ -22,7 +22,7 @@ from tests.benchmarks.known import (
 )
 from tests.benchmarks.measure import Measured, run
 from tests.benchmarks.null_engine import NullEngineProcess
-from tests.benchmarks.shapes import SHAPES, SIZES, Shape, shape_of
+from tests.benchmarks.shapes import SHAPES, Shape, shape_of
 
 ITEMS: Final = {"100 B": 20_970, "500 B": 8_000, "1 KB": 6_000, "10 KB": 2_000, "100 KB": 300, "400 KB": 80}
 """So many are copied once: about half a second of our own."""
@@ -31,8 +31,8 @@ SHARES: Final = {ARTICLE: 10}
 OTHERS_SHARE: Final = 3
 WARM_ITEMS: Final = 60
 RUN_WITHIN_SECONDS: Final = 120.0
-FEWER_ROUNDS_FROM: Final = SIZES["10 KB"]
-"""Of items as large as this there is a round less: there the bytes decide, and no goal is set for any one of them."""
+SURE_ROUNDS: Final = 2
+"""A further round goes as far as time allows, from the smallest items on: for those there are goals."""
 
 GROWING: Final = Shape("100 B")
 """The smallest items: the most of them in the time there is."""
@@ -106,14 +106,27 @@ class OnNull:
 
 
 def every_shape(
-    engine: NullEngineProcess, installed: Installed, *, rounds: int, shapes: Sequence[Shape] = SHAPES
+    engine: NullEngineProcess,
+    installed: Installed,
+    *,
+    rounds: int,
+    has_time: Callable[[], bool],
+    shapes: Sequence[Shape] = SHAPES,
 ) -> Iterator[OnNull]:
-    """Copy every shape by every copier, so many times, all of them in turn."""
+    """Copy every shape by every copier, all of them in turn.
+
+    Args:
+        engine: to copy from and into.
+        installed: the peers.
+        rounds: so many times, if there is time.
+        has_time: whether there is, for a round more than `SURE_ROUNDS`.
+        shapes: from the smallest on.
+    """
     for number in range(rounds):
         turn = number % len(NAMES)
         for shape in shapes:
-            if number and number == rounds - 1 and shape.bytes >= FEWER_ROUNDS_FROM:
-                continue
+            if number >= SURE_ROUNDS and not has_time():
+                return
             for name in (*NAMES[turn:], *NAMES[:turn]):
                 share = 1 if name == OURS else SHARES.get(name, OTHERS_SHARE)
                 yield copy(engine, installed, name, shape, items=max(20, ITEMS[shape.size] // share))

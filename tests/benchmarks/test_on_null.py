@@ -1,5 +1,7 @@
-"""A table that would take too long is left out, and that is said."""
+"""What would take too long is left out: of the growth, where that is said, and of the rounds."""
 
+import collections
+import itertools
 from pathlib import Path
 
 import pytest
@@ -7,11 +9,11 @@ import pytest
 from tests.benchmarks import on_null
 from tests.benchmarks.counts import Counts
 from tests.benchmarks.install import Installed
-from tests.benchmarks.known import ARTICLE, NAIVE, OURS
+from tests.benchmarks.known import ARTICLE, NAIVE, NAMES, OURS
 from tests.benchmarks.measure import Measured
 from tests.benchmarks.null_engine import NullEngineProcess
-from tests.benchmarks.on_null import GROWTH, SERIES, LeftOut, OnNull, growth
-from tests.benchmarks.shapes import Shape
+from tests.benchmarks.on_null import GROWTH, SERIES, LeftOut, OnNull, every_shape, growth
+from tests.benchmarks.shapes import SHAPES, Shape
 
 ENGINE = NullEngineProcess(0)
 NOT_INSTALLED = Installed(Path(), Path(), Path(), Path())
@@ -31,6 +33,17 @@ def copies(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
 
     monkeypatch.setattr(on_null, "copy", copy)
     return cost
+
+
+def test_a_round_more_goes_as_far_as_time_allows_from_the_smallest_items_on(copies: dict[str, float]) -> None:
+    del copies
+    asked = itertools.count(1)
+    found = list(every_shape(ENGINE, NOT_INSTALLED, rounds=3, has_time=lambda: next(asked) <= 4))
+    of_shape = collections.Counter(each.shape for each in found)
+    assert [of_shape[shape] for shape in SHAPES] == [3 * len(NAMES)] * 4 + [2 * len(NAMES)] * (len(SHAPES) - 4)
+    assert {each.shape: each.copier for each in reversed(found[: len(SHAPES) * len(NAMES)])} == dict.fromkeys(
+        SHAPES, NAMES[0]
+    )
 
 
 def points(*, left: float = 1e6) -> list[OnNull | LeftOut]:
