@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
+from tasks.aws.dynamodb.target import insert_statement, statements_body
+from tasks.core.copy.page import KINESIS_RECORD_BYTES, decode_items, encode_page, split_items, take_apart
 from tasks.core.copy.segment import Checkpoint
-from tasks.core.model.item import json_bytes
+from tasks.core.model.item import Item, json_bytes
+from tasks.core.model.item_text import split
 from tasks.core.prove.drift import Difference, Drift
 from tasks.core.prove.verification import VerifySlice
 
@@ -50,3 +53,27 @@ def test_drift_of_such_a_key_is_told_and_does_not_fail_on_its_name() -> None:
     words = Drift(missing=1, extra=0, mismatched=0, samples=((Difference.MISSING, KEY),)).in_words()
     assert as_lambda_sends_it({"errorMessage": words})["errorMessage"] == words
     assert r"k\ud83d" in words
+
+
+PAGE: list[Item] = [
+    {"pk": {"S": f"{number}\ud83d"}, "whole": {"S": "\U0001f600"}, name: {"M": {"\udc00": {"S": "\ude00"}}}}
+    for number, name in enumerate(["\ud83d", "plain", "\ude00\ud83d", "\\ud83d"] * 30)
+]
+
+
+@pytest.mark.parametrize("room", [KINESIS_RECORD_BYTES, 1200])
+def test_a_page_with_some_comes_out_as_it_went_in_whole_or_cut(room: int) -> None:
+    body = json.dumps({"Items": PAGE, "Count": len(PAGE), "ScannedCount": len(PAGE)}).encode()
+    records = encode_page(take_apart(body), run="r", segment=0, number=0, record_bytes=room)
+    assert (len(records) > 1) == (room == 1200)
+    assert [item for record in records for item in decode_items(record)] == PAGE
+    inserted = [insert_statement("t", item) for record in records for item in split_items(record)]
+    sent = json.loads(statements_body([statement for statement in inserted if statement]))["Statements"]
+    assert [statement["Parameters"] for statement in sent] == [list(item.values()) for item in PAGE]
+    assert "'\ud83d': ?" in sent[0]["Statement"]
+
+
+@pytest.mark.parametrize("array", [b"{}", b"[1]", b'["a"]', b'[{"a":{"S":"b"}', b"[[]]", b"", b'[{"a":{"S":"b"}}] 1'])
+def test_what_is_no_array_of_items_is_never_taken_for_one(array: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 — whichever says it
+        split(array)
