@@ -83,7 +83,8 @@ def handler(request: Request, context: LambdaContext) -> Attached:
     settled_at = max(seen_at, rule.since, horizon.at) + plan.settle_seconds
     if time.time() < settled_at:
         raise ReplicatorPending(
-            f"the stream settles for settle_seconds={plan.settle_seconds}: {settled_at - time.time():.0f} s to go"
+            f"the stream settles for settle_seconds={plan.settle_seconds}: {settled_at - time.time():.0f} s to go",
+            until=settled_at,
         )
     route = Route(source=plan.source, target=_made(plan), stream_arn=stream_arn, mapping_id=mapping.uuid)
     return Attached(route=route, settled_at=settled_at)
@@ -106,9 +107,12 @@ def _horizon(
         return books.horizon.decide(stream_arn, {}, at=0.0)
     if waits_for is not None:
         longest = max(deployment.replicator_timeout_seconds(), deployment.writer_timeout_seconds())
-        left = waits_for.since + longest + CLOCK_MARGIN_SECONDS - time.time()
+        over_at = waits_for.since + longest + CLOCK_MARGIN_SECONDS
+        left = over_at - time.time()
         if left > 0:
-            raise ReplicatorPending(f"a batch of an earlier run may still be under way: {left:.0f} s to go")
+            raise ReplicatorPending(
+                f"a batch of an earlier run may still be under way: {left:.0f} s to go", until=over_at
+            )
         if tables.has_items(plan.target):  # that such a batch has put since
             return books.horizon.decide(stream_arn, {}, at=0.0)
     seen = tips.look_for_horizon(stream_arn, deadline=deadline)

@@ -30,6 +30,6 @@ def handler(request: Request, _: LambdaContext) -> dict[str, object]:
     # The mapping is gone, but an invocation may still be under way: it ends within the function's timeout.
     over_at = record.writer_gone_at(request.plan.run, now=now) + deployment.writer_timeout_seconds()
     if now < over_at:
-        raise WriterPending(f"a last writer invocation may be under way for {over_at - now:.0f} s")
+        raise WriterPending(f"a last writer invocation may be under way for {over_at - now:.0f} s", until=over_at)
     rule = record.set_rule(ReplicationRule.DELETE, run=request.plan.run, now=now)
     return {"rule": rule.rule, "since": rule.since}

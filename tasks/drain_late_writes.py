@@ -40,7 +40,8 @@ def handler(request: RouteRequest, context: LambdaContext) -> dict[str, int]:
     quiet_seconds = time.time() - written_at
     if quiet_seconds < plan.quiet_seconds:
         raise LateWritesPending(
-            f"{plan.source.name} has been quiet for {quiet_seconds:.0f} of quiet_seconds={plan.quiet_seconds}"
+            f"{plan.source.name} has been quiet for {quiet_seconds:.0f} of quiet_seconds={plan.quiet_seconds}",
+            until=written_at + plan.quiet_seconds,
         )
     # Last: a mapping that was made anew during the wait would have let the watermark pass what it left out.
     look()

@@ -98,6 +98,18 @@ class Pending(TableferryError):
     """Not yet. The state's Retry asks again; the message is the reason for the wait."""
 
     way_out = "Nothing: the state asks again by itself. Act only if the reason is none that passes."
+    is_looked_at_again: ClassVar[bool] = True
+    """Whether the call looks again itself, for some seconds, before it leaves the wait to the state machine."""
+
+    def __init__(self, reason: str, *, until: float | None = None) -> None:
+        """Make it.
+
+        Args:
+            reason: for the wait.
+            until: when it will be over and not before, epoch seconds; `None` if nobody knows.
+        """
+        super().__init__(reason)
+        self.until = until
 
 
 class ReplicasPending(Pending):
@@ -115,9 +127,13 @@ class WriterPending(Pending):
 class TurnPending(Pending):
     """The migration is paused, or reads or writes are capped and others had their turn first. The call waits itself."""
 
+    is_looked_at_again = False
+
 
 class ScanPending(Pending):
     """Too many pages of the segment are in Kinesis that the writer has not come to: the scan waits for it."""
+
+    is_looked_at_again = False
 
 
 class DrainPending(Pending):

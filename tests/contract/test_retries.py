@@ -7,9 +7,12 @@ import pytest
 
 from infra.aws.functions.registry import function_of
 from infra.aws.permissions import grants_of
-from tasks.aws.session.budget import RESERVE_OF_A_TURN_SECONDS
+from tasks.aws.session.budget import RESERVE_OF_A_TURN_SECONDS, RESERVE_SECONDS
 from tasks.core import errors
+from tasks.core.backoff import MOST_SLEPT_SECONDS, PATIENCE_SECONDS
 from tasks.core.errors import Pending, TableferryError
+from tasks.core.replicate.watermark import CLOCK_MARGIN_SECONDS
+from tasks.core.settings.migration import Knobs
 from tests.contract.call_graph import errors_raised, modules, reached
 from tests.infra.synthesized import example
 from workflow.definition import iter_states, read_definition
@@ -123,6 +126,52 @@ def test_a_wait_of_days_neither_gives_up_nor_fills_the_history(name: str) -> Non
             assert retrier["MaxAttempts"] == 99_999, "the most that the language takes"
             least = 4 if retrier["ErrorEquals"] == ["TurnPending"] else 30
             assert retrier["MaxDelaySeconds"] >= least
+
+
+def polls_within(retrier: dict[str, Any], seconds: float) -> int:
+    """Return how often a wait is asked for, if no call takes any time."""
+    passed, delay, polls = 0.0, retrier["IntervalSeconds"], 0
+    while passed < seconds:
+        passed += delay
+        delay = min(delay * retrier["BackoffRate"], retrier["MaxDelaySeconds"])
+        polls += 1
+    return polls
+
+
+WAITS = [
+    pytest.param(name, retrier, id=f"{name}-{retrier['ErrorEquals'][0]}")
+    for name, state in sorted(TASK_STATES.items())
+    for retrier in state.get("Retry", [])
+    if (PENDING - {"TurnPending"}) & set(retrier["ErrorEquals"])
+]
+
+
+@pytest.mark.parametrize(("name", "retrier"), WAITS)
+def test_no_wait_begins_with_a_pause_in_which_nothing_has_to_be_waited_for(name: str, retrier: dict[str, Any]) -> None:
+    """A call looks again itself, and what it leaves is asked for a second later; a scan rests where it is held back."""
+    assert retrier["IntervalSeconds"] == (5 if name == "ScanSegment" else 1)
+
+
+@pytest.mark.parametrize(("name", "retrier"), WAITS)
+def test_polls_that_begin_quickly_do_not_fill_a_history(name: str, retrier: dict[str, Any]) -> None:
+    """A poll leaves three events. A day is long for AWS or the replicator; data may be waited for over weeks."""
+    del name
+    days = 14 if retrier["MaxDelaySeconds"] >= 300 else 1
+    assert 3 * polls_within(retrier, days * 24 * 3600) < 25_000 * 0.6
+
+
+def test_moments_that_are_known_are_slept_for_within_one_call() -> None:
+    """Else each is polled for, and passed by up to a third."""
+    writer = function_of("WritePages").timeout_seconds
+    earlier_run = writer + CLOCK_MARGIN_SECONDS
+    knobs = Knobs.model_fields
+    for name, seconds in {
+        "DetachWriter": writer,
+        "AttachReplicator": max(earlier_run, knobs["settle_seconds"].default),
+        "DrainLateWrites": knobs["quiet_seconds"].default,
+    }.items():
+        assert PATIENCE_SECONDS + seconds <= MOST_SLEPT_SECONDS
+        assert PATIENCE_SECONDS + seconds <= function_of(name).timeout_seconds - RESERVE_SECONDS
 
 
 def test_a_pause_of_weeks_does_not_fill_a_segments_history() -> None:

@@ -30,6 +30,7 @@ from tasks.aws.replicate.known_plan import known_plan
 from tasks.aws.replicate.tips import Sight
 from tasks.aws.session import clients, tries, wire
 from tasks.aws.session.wire import Wire
+from tasks.core import backoff
 from tasks.core.model.item import Item, KeySchema, canonical
 from tasks.core.model.table_ref import TableAddress, TableRef
 from tasks.core.replicate.lag import Unapplied
@@ -550,6 +551,8 @@ class FakeAws:
         monkeypatch.setattr(clients, "s3", lambda: self.bucket)
         self.stage.install(monkeypatch)
         known_plan.forget()
+        monkeypatch.setattr(backoff, "PATIENCE_SECONDS", 0.0)  # who calls sees each wait, and none is slept for
+        monkeypatch.setattr(backoff, "MOST_SLEPT_SECONDS", 0.0)
         monkeypatch.setattr(tries, "time", SimpleNamespace(sleep=self.waits.append))
         monkeypatch.setattr(target, "time", SimpleNamespace(monotonic=self.monotonic, sleep=self.waits.append))
         target.pace_of.cache_clear()  # in another test's time

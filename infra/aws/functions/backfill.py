@@ -78,6 +78,7 @@ BACKFILL = (
     ),
     Function(
         state="DetachWriter",
+        timeout_seconds=180,  # it sleeps for the writer's own
         names=("CONTROL_TABLE", "PAGES_STREAM_ARN", "WRITE_PAGES_FUNCTION", "WRITE_PAGES_TIMEOUT_SECONDS"),
         grants=(LIST_MAPPINGS, detach(WRITE_PAGES.state), control("GetItem", "PutItem")),
         wait=Wait(),

@@ -38,6 +38,8 @@ Reached = Mapping[str, str]
 
 _ends: dict[str, dict[str, str]] = {}
 """By stream: where its closed shards end. That never changes, so whoever is called again need not read them again."""
+_rounds: dict[str, float] = {}
+"""By stream: when its last round began, by `time.monotonic`. A call that looks again soon goes no faster for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Sight:
 def forget() -> None:
     """Forget what earlier looks have learnt."""
     _ends.clear()
+    _rounds.clear()
 
 
 def see(
@@ -140,7 +143,6 @@ def look_for_horizon(stream_arn: str, *, deadline: float) -> Tips:
     readers = {shard.id: _Reader(stream_arn, shard.id, None, is_open=True) for shard in shards}
     seen: dict[str, str] = {}
     ended: set[str] = set()
-    began = -math.inf
 
     def read(shard: str) -> Answer:
         _check_time(shard, deadline)
@@ -151,8 +153,7 @@ def look_for_horizon(stream_arn: str, *, deadline: float) -> Tips:
             due = [shard for shard in readers if shard not in seen and shard not in ended]
             if not due:
                 break
-            time.sleep(pace.pause_seconds(began=began, now=time.monotonic()))
-            began = time.monotonic()
+            _begin_round(stream_arn, pace)
             for shard, answer in zip(due, threads.map(read, due), strict=True):
                 if answer.last:
                     seen[shard] = answer.last
@@ -172,7 +173,7 @@ def _run(search: TipSearch, stream_arn: str, *, deadline: float) -> None:
 
     with ThreadPoolExecutor(SHARDS_SIDE_BY_SIDE) as threads:
         while not search.is_over():
-            began = time.monotonic()
+            _begin_round(stream_arn, pace)
             due = search.due()
             for one in due:
                 if one.shard.id not in readers:
@@ -185,7 +186,14 @@ def _run(search: TipSearch, stream_arn: str, *, deadline: float) -> None:
                 return
             waiting = search.due()
             _check_time(waiting[0].shard.id if waiting else "that was born last", deadline)
-            time.sleep(pace.pause_seconds(began=began, now=time.monotonic()))
+
+
+def _begin_round(stream_arn: str, pace: Pace) -> None:
+    """Wait until each shard may be read once more, however short ago another look has ended."""
+    pause = pace.pause_seconds(began=_rounds.get(stream_arn, -math.inf), now=time.monotonic())
+    if pause:
+        time.sleep(pause)
+    _rounds[stream_arn] = time.monotonic()
 
 
 def _check_time(shard: str, deadline: float) -> None:

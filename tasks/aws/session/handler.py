@@ -1,14 +1,17 @@
 """What every task's handler does before and after its own work."""
 
 import functools
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from tasks.aws.session.budget import deadline_of
 from tasks.aws.session.call import call, logger
 from tasks.aws.session.clients import translated_errors
+from tasks.core import backoff
 from tasks.core.errors import Pending, TableferryError, VersionsDiffer
 from tasks.core.replicate.route import Route
 from tasks.core.run.plan import Plan
@@ -43,6 +46,10 @@ def task(request_model: type[RequestT]) -> Callable[[Callable[[RequestT, LambdaC
     The request is checked, the outcome is logged with its reason, measured and traced, and errors of AWS that pass by
     themselves become `AwsUnavailable`, which the state's Retry goes on after.
 
+    What is not yet as it should be is looked at again within the call, for some seconds (`tasks.core.backoff`): as if
+    the state's Retry had called the function again, but for the time that this takes. So what makes a second call safe
+    makes a second look safe: each begins from the books, and asks first whether a later execution has taken over.
+
     Args:
         request_model: the pydantic model of the state's payload.
     """
@@ -58,7 +65,7 @@ def task(request_model: type[RequestT]) -> Callable[[Callable[[RequestT, LambdaC
                 if isinstance(request, Request):
                     call.identify(request.plan.migration, run=request.plan.run, segment=request.of_segment)
                 with logged(name), translated_errors(name):
-                    result = work(request, context)
+                    result = _looked_at_again(work, request, context)
             return result.model_dump(mode="json") if isinstance(result, BaseModel) else result
 
         return handler
@@ -80,6 +87,20 @@ def driven_by_stream(work: Handler) -> Handler:
 
 driven_by_schedule = driven_by_stream
 """The same of a function that a schedule calls."""
+
+
+def _looked_at_again(work: Callable[[RequestT, LambdaContext], Any], request: RequestT, context: LambdaContext) -> Any:  # noqa: ANN401 — any JSON
+    began = time.monotonic()
+    while True:
+        try:
+            return work(request, context)
+        except Pending as pending:
+            now, deadline = time.monotonic(), deadline_of(context)
+            known = None if pending.until is None else pending.until - time.time()
+            pause = backoff.pause_before_look(since=now - began, left=deadline - now, known=known)
+            if pause is None or not pending.is_looked_at_again:
+                raise
+        time.sleep(pause)
 
 
 def _migration_of(event: Mapping[str, Any]) -> str | None:
