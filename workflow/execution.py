@@ -243,7 +243,13 @@ def read_events(session: boto3.Session, execution_arn: str, so_far: Events | Non
 
 def control_table(session: boto3.Session, machine: Machine) -> ControlTable:
     """Return the migration's control table."""
-    return ControlTable(Wire(_dynamodb(session, machine.region), session.get_credentials()), machine.control_table)
+    return ControlTable(_wire(session, machine.region), machine.control_table)
+
+
+@functools.cache
+def _wire(session: boto3.Session, region: str) -> Wire:
+    with in_words("setting up the AWS SDK"):
+        return Wire(_dynamodb(session, region), session.get_credentials())
 
 
 def item_count(session: boto3.Session, region: str, table: str) -> int:

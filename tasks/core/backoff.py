@@ -24,19 +24,15 @@ MOST_SLEPT_SECONDS = 150.0
 """Slept in one call, at most, for moments that are known. It is more than a timeout of what streams drive."""
 
 
-def delays(
-    random: Callable[[], float], *, tries: int = TRIES, first: float = FIRST_SECONDS, most: float = MOST_SECONDS
-) -> Iterator[float]:
+def delays(random: Callable[[], float], *, tries: int = TRIES) -> Iterator[float]:
     """Yield the seconds to wait before each further try, `tries - 1` of them.
 
     Args:
         random: returns a number from 0 to 1, such as `random.random`.
         tries: how often the call is made in all.
-        first: the most seconds before the second try; before each further one twice as many.
-        most: the most seconds before any try.
     """
     for attempt in range(tries - 1):
-        yield random() * min(most, first * 2.0**attempt)
+        yield random() * min(MOST_SECONDS, FIRST_SECONDS * 2.0**attempt)
 
 
 def pause_before_look(*, since: float, left: float, known: float | None) -> float | None:

@@ -416,15 +416,17 @@ class FakeKinesis(Wire):
         assert max(sizes) <= 1024 * 1024
         number = len(self.calls)
         self.calls.append(records)
-        results: list[dict[str, str]] = []
+        results: list[dict[str, str | None]] = []
         for entry in records:
             if self.refuse(number, entry):
                 results.append({"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "slow down"})
             else:
                 self.taken.append(entry)
-                results.append({"SequenceNumber": str(len(self.taken)), "ShardId": "shardId-0"})
+                # AWS leaves an ErrorCode out, kinesis-local says null.
+                there = {"ErrorCode": None} if len(self.taken) % 2 else {}
+                results.append({"SequenceNumber": str(len(self.taken)), "ShardId": "shardId-0", **there})
         self.log.append(("kinesis.PutRecords", str(len(records))))
-        failed = sum("ErrorCode" in result for result in results)
+        failed = sum(bool(result.get("ErrorCode")) for result in results)
         return json.dumps({"FailedRecordCount": failed, "Records": results}).encode()
 
 

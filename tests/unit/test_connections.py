@@ -1,10 +1,12 @@
 """One exchange after the other: no answer is cut, mixed up with another's, or believed from a stranger."""
 
+import base64
 import ipaddress
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,7 +31,7 @@ class Peer:
     """The other side: answers each request of a connection with the pieces that the test gives."""
 
     port: int = 0
-    answers: list[Sequence[bytes]] = field(default_factory=list)
+    answers: list[Iterable[bytes]] = field(default_factory=list)
     """Of all connections, in order; each in pieces, of which an empty one ends the connection."""
     received: list[bytes] = field(default_factory=list)
     accepted: int = 0
@@ -165,17 +167,42 @@ def test_an_answer_that_is_cut_is_never_taken_for_a_whole_one(peer: Peer, link: 
     assert peer.accepted == 2
 
 
-def test_a_connection_that_the_other_side_has_ended_is_not_used(
-    peer: Peer, link: Connections, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connections, "SURELY_THERE_SECONDS", 0.0)
+def test_what_comes_later_behind_an_answer_is_never_the_next_ones(peer: Peer, link: Connections) -> None:
+    late = threading.Event()
+    stray = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 5\r\n\r\nwrong"
+    peer.answers = [_then(OK, late, stray), [OK]]
+    assert ask(link) == (200, b"{}")
+    late.set()
+    wait_for_something_on(link)
+    assert ask(link) == (200, b"{}")
+    assert peer.accepted == 2
+
+
+def _then(first: bytes, late: threading.Event, second: bytes) -> Iterator[bytes]:
+    yield first
+    late.wait(10)
+    yield second
+
+
+def wait_for_something_on(link: Connections) -> None:
+    wait_until(lambda: is_connection_dropped(link._kept[0]))  # noqa: SLF001 — the other side's end is on its way
+
+
+@pytest.mark.parametrize("form", [b"Content-Length: 2\r\n", b"Connection: close\r\nContent-Length: 2\r\n"])
+def test_an_answer_that_is_not_as_it_was_sent_is_never_believed(peer: Peer, link: Connections, form: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\nx-amz-crc32: %d\r\n" + form + b"\r\n"
+    peer.answers = [[head % zlib.crc32(b"{}") + b"{}"], [head % zlib.crc32(b"{}") + b"[]"], [OK]]
+    assert ask(link) == (200, b"{}")
+    with pytest.raises(ConnectionClosedError) as raised:
+        ask(link)
+    assert "its checksum differs" in str(raised.value.__cause__)
+    assert ask(link) == (200, b"{}")
+
+
+def test_a_connection_that_the_other_side_has_ended_is_not_used(peer: Peer, link: Connections) -> None:
     peer.answers = [[OK, b""], [OK]]
     assert ask(link) == (200, b"{}")
-    wait_until(lambda: peer.accepted == 1 and not peer.answers[1:])
-    for _ in range(100):
-        if is_connection_dropped(link._kept[0][0]):  # noqa: SLF001 — the other side's end is on its way
-            break
-        threading.Event().wait(0.02)
+    wait_for_something_on(link)
     assert ask(link) == (200, b"{}")
     assert peer.accepted == 2
 
@@ -276,7 +303,7 @@ def test_a_proxy_is_asked_for_a_tunnel_and_sees_nothing_of_a_call(
 
     peer.answers = [[OK]]
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://user:word@127.0.0.1:{listener.getsockname()[1]}")
+        monkeypatch.setenv("HTTPS_PROXY", f"http://us%40er:word@127.0.0.1:{listener.getsockname()[1]}")
         monkeypatch.setattr(connections, "get_environ_proxies", _whatever_the_host)
         thread = threading.Thread(target=pass_on, args=(listener,), daemon=True)
         thread.start()
@@ -286,8 +313,24 @@ def test_a_proxy_is_asked_for_a_tunnel_and_sees_nothing_of_a_call(
         thread.join(10)
     (head,) = asked
     assert head.startswith(b"CONNECT 127.0.0.1:%d HTTP/1." % peer.port)
-    assert b"Proxy-Authorization: Basic dXNlcjp3b3Jk" in head.replace(b"proxy-authorization", b"Proxy-Authorization")
+    assert b"authorization: basic " + base64.b64encode(b"us@er:word").lower() in head.lower()
     assert peer.received == [b"{}"]
+
+
+@pytest.mark.parametrize(
+    ("named", "host", "port"),
+    [
+        ("http://proxy.example", "proxy.example", 80),
+        ("proxy.example:3128", "proxy.example", 3128),
+        ("https://proxy.example", "proxy.example", 443),
+    ],
+)
+def test_a_proxy_without_a_port_has_its_schemes(
+    monkeypatch: pytest.MonkeyPatch, named: str, host: str, port: int
+) -> None:
+    monkeypatch.setattr(connections, "get_environ_proxies", lambda _: {"https": named})
+    connection = Connections("https://dynamodb.eu-west-1.amazonaws.com")._new()  # noqa: SLF001 — it is not connected
+    assert (connection.host, connection.port) == (host, port)
 
 
 def _whatever_the_host(_: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ import boto3
 import pytest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, NoCredentialsError
+from botocore.retries.standard import ExponentialBackoff, RetryContext, RetryEventAdapter, ThrottlingErrorDetector
 
 from tasks.aws.session import clients, measure, wire
 from tasks.aws.session.clients import TRIES_OF_A_CALL, translated_errors
@@ -284,12 +285,54 @@ def test_an_answer_that_does_not_come_is_not_waited_for_for_ever(
     assert len(waits) == 1
 
 
-def test_waits_are_as_long_as_boto3s(server: Server, link: Wire, waits: list[float]) -> None:
-    server.answer = lambda _, __: aws_error("ThrottlingException")
+@pytest.mark.parametrize(
+    ("answer", "first"), [(aws_error("ThrottlingException"), 1.0), (aws_error("InternalServerError", 500), 0.025)]
+)
+def test_waits_are_boto3s(
+    server: Server, link: Wire, waits: list[float], monkeypatch: pytest.MonkeyPatch, answer: Answer, first: float
+) -> None:
+    """Half a minute of waits in place of a second would be the end of a call that has only that left."""
+    monkeypatch.setattr("random.random", lambda: 1.0)
+    server.answer = lambda _, __: answer
     with pytest.raises(ClientError):
         link.call("Scan", b"{}")
-    assert len(waits) == TRIES_OF_A_CALL - 1
-    assert all(0 <= wait <= 2.0**number for number, wait in enumerate(waits))
+    assert waits == [first * 2**number for number in range(TRIES_OF_A_CALL - 1)]
+    ours, theirs = (
+        list(waits),
+        ExponentialBackoff(
+            random=lambda: 1.0,
+            service_name="dynamodb",
+            throttling_detector=ThrottlingErrorDetector(RetryEventAdapter()),
+        ),
+    )
+    told = {"Error": {"Code": json.loads(answer[1])["__type"].partition("#")[2]}, "ResponseMetadata": {}}
+    contexts = [RetryContext(number + 1, None, told) for number in range(len(ours))]
+    assert ours == [theirs.delay_amount(context) for context in contexts]
+
+
+def test_a_cut_connection_is_no_reason_to_wait_long(server: Server, link: Wire, waits: list[float]) -> None:
+    server.hangs_up = lambda number: number == 0
+    link.call("Scan", b"{}")
+    assert len(waits) == 1
+    assert waits[0] <= 0.025
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        aws_error("RequestTimeoutException"),
+        aws_error("TransactionInProgressException"),
+        aws_error("RequestThrottled"),
+        aws_error("ReplicatedWriteConflictException"),
+        (429, b"too many"),
+    ],
+)
+def test_what_passes_for_boto3_passes_here(server: Server, link: Wire, failure: Answer) -> None:
+    server.answer = lambda _, number: failure if number == 0 else (200, b"{}")
+    assert link.call("Scan", b"{}") == b"{}"
+    server.answer = lambda _, __: failure
+    with pytest.raises(AwsUnavailable), translated_errors("a test"):
+        link.call("Scan", b"{}")
 
 
 def test_what_is_no_item_of_a_transaction_is_told_of_each(server: Server, link: Wire) -> None:
@@ -318,6 +361,15 @@ def test_each_service_is_spoken_to_in_its_own_words(
     assert headers["x-amz-security-token"] == "token"
     assert f"/eu-central-1/{service}/aws4_request" in headers["authorization"]
     assert headers["host"] == server.endpoint_url.removeprefix("http://")
+
+
+def test_a_call_says_whose_it_is_as_boto3s_do(
+    server: Server, wire_to: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The local AWS goes by it: unnamed, a call would be nobody's, whose role nobody checks."""
+    monkeypatch.setenv("AWS_SDK_UA_APP_ID", "worker-7")
+    wire_to().call("Scan", b"{}")
+    assert "app/worker-7" in server.headers[0]["user-agent"].split()
 
 
 def test_credentials_that_were_renewed_are_the_next_calls(server: Server, wire_to: Connect) -> None:

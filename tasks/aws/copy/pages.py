@@ -46,7 +46,7 @@ def put_all(stream_arn: str, records: Sequence[bytes]) -> None:
             body = b'{"StreamName":%b,"Records":[%b]}' % (stream, b",".join([entry.text for entry in some]))
             answer: dict[str, Any] = json.loads(wire.to_kinesis().call("PutRecords", body))
             for entry, result in zip(some, answer["Records"], strict=True):
-                if "ErrorCode" in result:
+                if result.get("ErrorCode"):
                     refused.append(entry)
                     reason = result["ErrorCode"]
                     if reason in clients.THROTTLED_CODES:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -49,9 +50,12 @@ _CONFIG = Config(
 THROTTLED_CODES = frozenset(
     {
         "KMSThrottlingException",
+        "BandwidthLimitExceeded",
         "ProvisionedThroughputExceeded",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
         "SlowDown",
         "ThrottledException",
         "Throttling",
@@ -68,7 +72,9 @@ TRANSIENT_CODES = THROTTLED_CODES | {
     "InternalServerError",
     "InternalServerErrorException",
     "PriorRequestNotComplete",
+    "ReplicatedWriteConflictException",
     "RequestTimeout",
+    "RequestTimeoutException",
     "ResourceConflictException",
     "ResourceInUseException",
     "ServiceException",
@@ -77,6 +83,7 @@ TRANSIENT_CODES = THROTTLED_CODES | {
     "TooManyUpdates",
     "TransactionConflict",
     "TransactionConflictException",
+    "TransactionInProgressException",
 }
 """Error codes, of calls and of single statements, after which the same task may well succeed. An iterator that is too
 old is one: the task takes a new one."""
@@ -159,7 +166,7 @@ def translated_errors(doing: str) -> Iterator[None]:
         if code in TRANSIENT_CODES or code == LIMIT_CODE:
             # What AWS says with these codes is about rates and states, never about an item.
             raise AwsUnavailable(f"{doing}: {code}: {_said(error)}; it is tried again, nothing is lost") from error
-        if status >= 500:  # noqa: PLR2004 — HTTP
+        if status >= 500 or status == 429:  # noqa: PLR2004 — HTTP
             raise AwsUnavailable(f"{doing}: {code}; it is tried again, nothing is lost") from error
         raise AwsRefused(
             f"{doing}: AWS refuses {error.operation_name} with {code}{_told(error)}. "
@@ -199,8 +206,9 @@ def credentials() -> "Credentials | None":
 
 
 def trusted_certificates() -> str:
-    """Return the file of those that botocore trusts."""
-    return os.environ.get("AWS_CA_BUNDLE") or str(get_cert_path(verify=True))
+    """Return the file of those that boto3 trusts: that of its configuration or of the environment, or its own."""
+    configured = botocore.session.Session().get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
+    return str(configured or get_cert_path(verify=True))
 
 
 def own_region() -> str:
@@ -208,13 +216,10 @@ def own_region() -> str:
     return os.environ["AWS_REGION"]
 
 
-def new_dynamodb(region: str | None = None) -> "DynamoDBClient":
-    """Make a DynamoDB client of a Region, by default of the function's own."""
+@functools.cache
+def dynamodb(region: str | None = None) -> "DynamoDBClient":
+    """Return the DynamoDB client of a Region, by default of the function's own."""
     return boto3.client("dynamodb", region_name=region, config=_CONFIG)
-
-
-dynamodb = functools.cache(new_dynamodb)
-"""The DynamoDB client of a Region, made once."""
 
 
 def dynamodb_of(table: TableAddress) -> "DynamoDBClient":

@@ -9,27 +9,31 @@ import contextlib
 import io
 import re
 import socket
-import time
+import ssl
 from collections import deque
+from collections.abc import Iterator
 from http.client import HTTPException, HTTPResponse
 from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
 
 import urllib3
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
+from botocore.httpsession import create_urllib3_context
 from botocore.utils import get_environ_proxies
+from isal import isal_zlib
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.connection import is_connection_dropped
 
 from tasks.aws.session import clients
 
 RECEIVED_AT_ONCE: Final = 64 * 1024
-SURELY_THERE_SECONDS: Final = 0.5
-"""For so long after an answer nobody looks whether the other side has hung up: AWS does after minutes."""
 JOINED_BYTES: Final = 64 * 1024
 """Of a body that is sent in one piece with its headers: a copy costs less than a second packet."""
 _HEAD_ENDS: Final = b"\r\n\r\n"
 _STATUS: Final = re.compile(rb"HTTP/1\.1 ([2-5]\d\d)[ \r]")
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n", re.IGNORECASE)
+_CHECKSUM: Final = re.compile(rb"\r\nx-amz-crc32:[ \t]*(\d+)[ \t]*\r\n", re.IGNORECASE)
+_PORTS: Final = {"http": 80, "https": 443}
 _UNUSUAL: Final = re.compile(
     rb"\r\n(transfer-encoding:|content-encoding:|connection:(?![ \t]*keep-alive))", re.IGNORECASE
 )
@@ -52,8 +56,8 @@ class Connections:
     def __init__(self, url: str) -> None:
         self._url = url
         self._parsed = urllib3.util.parse_url(url)
-        self._kept: deque[tuple[HTTPConnection, float]] = deque(maxlen=clients.CONNECTIONS_MOST)
-        """Each with when it was last used, by `time.monotonic`."""
+        self._kept: deque[HTTPConnection] = deque(maxlen=clients.CONNECTIONS_MOST)
+        self._trust = _trust() if self._parsed.scheme == "https" else None
 
     def exchange(self, head: bytes, body: bytes) -> Answer:
         """Send a request and return its answer, over a connection that nobody else uses meanwhile.
@@ -81,7 +85,7 @@ class Connections:
                 answer, is_whole = _receive(sock)
         finally:
             if is_whole:
-                self._kept.append((connection, time.monotonic()))
+                self._kept.append(connection)
             else:
                 connection.close()
         return answer
@@ -90,16 +94,17 @@ class Connections:
         """Close those that nobody uses."""
         with contextlib.suppress(IndexError):
             while True:
-                self._kept.pop()[0].close()
+                self._kept.pop().close()
 
     def _take(self) -> HTTPConnection:
         """Return a connection that is kept, or a new one."""
         while True:
             try:
-                connection, used_at = self._kept.pop()
+                connection = self._kept.pop()
             except IndexError:
                 break
-            if time.monotonic() - used_at < SURELY_THERE_SECONDS or not is_connection_dropped(connection):
+            # Something to read before a request is an end, or an answer that is not ours.
+            if not is_connection_dropped(connection):
                 return connection
             connection.close()
         connection = self._new()
@@ -117,18 +122,29 @@ class Connections:
         timeout = clients.CONNECT_SECONDS
         if self._parsed.scheme != "https":
             return HTTPConnection(host, port, timeout=timeout)
-        trusted = clients.trusted_certificates()
         through = get_environ_proxies(self._url).get("https")
         if not through:
-            return HTTPSConnection(host, port, timeout=timeout, ca_certs=trusted)
+            return HTTPSConnection(host, port, timeout=timeout, ssl_context=self._trust)
         proxy = urllib3.util.parse_url(through if "://" in through else f"http://{through}")
-        connection = HTTPSConnection(str(proxy.host), proxy.port, timeout=timeout, ca_certs=trusted)
-        connection.set_tunnel(host, port or 443, urllib3.make_headers(proxy_basic_auth=proxy.auth))
+        scheme = proxy.scheme or "http"
+        connection = HTTPSConnection(
+            str(proxy.host), proxy.port or _PORTS[scheme], timeout=timeout, ssl_context=self._trust
+        )
+        auth = urllib3.make_headers(proxy_basic_auth=unquote(proxy.auth)) if proxy.auth else None
+        connection.set_tunnel(host, port or _PORTS["https"], auth, scheme=scheme)
         return connection
 
 
+def _trust() -> ssl.SSLContext:
+    """Return what tells whom to believe, by the certificates that boto3 trusts. It takes as long as many calls."""
+    context: ssl.SSLContext = create_urllib3_context()
+    context.check_hostname = True
+    context.load_verify_locations(clients.trusted_certificates())
+    return context
+
+
 @contextlib.contextmanager
-def _translated(url: str) -> Any:  # noqa: ANN401 — an iterator of nothing
+def _translated(url: str) -> Iterator[None]:
     try:
         yield
     except TimeoutError as error:
@@ -160,8 +176,17 @@ def _receive(sock: socket.socket) -> tuple[Answer, bool]:
     else:
         while len(received) < whole:
             _receive_more(sock, received)
+    data = bytes(memoryview(received)[behind:whole])
+    told = _CHECKSUM.search(received, 0, end + 2)
+    _check(data, told and told[1])
     # What comes behind an answer is nobody's, and nothing that comes after it can be believed.
-    return Answer(int(status[1]), bytes(memoryview(received)[behind:whole])), len(received) == whole
+    return Answer(int(status[1]), data), len(received) == whole
+
+
+def _check(data: bytes, told: bytes | None) -> None:
+    """Hold an answer against its checksum, which DynamoDB sends along."""
+    if told is not None and isal_zlib.crc32(data) != int(told):
+        raise ConnectionError("an answer is not as it was sent: its checksum differs")
 
 
 def _receive_more(sock: socket.socket, received: bytearray) -> None:
@@ -194,5 +219,9 @@ def _read_by_http_client(sock: socket.socket, received: bytes) -> Answer:
             return io.BufferedReader(self)
 
     response = HTTPResponse(Resumed(), method="POST")  # type: ignore[arg-type] # all that it asks of a socket
-    response.begin()
-    return Answer(response.status, response.read())
+    with contextlib.closing(response):
+        response.begin()
+        data = response.read()
+        told = response.getheader("x-amz-crc32")
+        _check(data, told.encode() if told else None)
+        return Answer(response.status, data)

@@ -3,10 +3,12 @@
 boto3 serves everything else. A call of it costs as much CPU as the 25 items that are written by it: it builds, checks
 and parses what is bytes already, asks a hundred hooks, and would encode the base64 of a binary value once more. So here
 a request is signed (`signing`) and sent over a kept connection (`connections`). Endpoint, credentials, certificates and
-proxies are those that boto3 finds; tries, waits between them and errors are as boto3's are.
+proxies are those that boto3 finds; tries, waits between them and errors are those of its standard mode, but that no
+client-wide quota ends the tries early.
 """
 
 import functools
+import itertools
 import json
 import random
 import time
@@ -22,7 +24,6 @@ from botocore.exceptions import ConnectionError as NotConnectedError
 from tasks.aws.session import clients, measure
 from tasks.aws.session.connections import Answer, Connections
 from tasks.aws.session.signing import Credentials, Signer
-from tasks.core.backoff import delays
 from tasks.core.metrics import THROTTLES
 from tasks.core.model.table_ref import TableAddress
 
@@ -32,13 +33,20 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
     from botocore.credentials import Credentials as RenewedCredentials
 
-_ALWAYS: Final = "user-agent: tableferry\r\naccept-encoding: identity\r\n"
 _PORTS: Final = {"http": 80, "https": 443}
-WAIT_SECONDS_FIRST: Final = 1.0
+THROTTLED_SECONDS: Final = 1.0
+OTHERWISE_SECONDS: Final = {"dynamodb": 0.025, "kinesis": 0.05}
+"""The most before the second try, after an answer that says too much, and after all else."""
 WAIT_SECONDS_MOST: Final = 20.0
-"""Between two tries, by boto3's standard mode."""
-_PASSING_STATUSES: Final = frozenset({500, 502, 503, 504})
-_PASSING_CODES: Final = clients.THROTTLED_CODES | {"PriorRequestNotComplete", "RequestTimeout"}
+"""Before any try: all by boto3's standard mode."""
+_PASSING_STATUSES: Final = frozenset({429, 500, 502, 503, 504})
+_PASSING_CODES: Final = clients.THROTTLED_CODES | {
+    "PriorRequestNotComplete",
+    "ReplicatedWriteConflictException",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "TransactionInProgressException",
+}
 
 
 class Wire:
@@ -69,6 +77,10 @@ class Wire:
             path=self._path,
             content_type=f"application/x-amz-json-{model.metadata['jsonVersion']}",
         )
+        application = client.meta.config.user_agent_appid
+        agent = f"tableferry app/{application}" if application else "tableferry"
+        self._always = f"user-agent: {agent}\r\naccept-encoding: identity\r\n"
+        self._otherwise_seconds = OTHERWISE_SECONDS[model.signing_name]
         self._credentials = credentials
         self._on_throttle = on_throttle
         self._connections = Connections(client.meta.endpoint_url)
@@ -89,20 +101,22 @@ class Wire:
             ConnectionError: botocore's own; there was no connection at any try.
             NoCredentialsError: boto3 found none.
         """
-        waits = delays(random.random, tries=clients.TRIES_OF_A_CALL, first=WAIT_SECONDS_FIRST, most=WAIT_SECONDS_MOST)
-        while True:
+        for number in itertools.count(1):
             try:
                 answer = self._send(operation, body)
                 if answer.status == HTTPStatus.OK:
                     return answer.data
                 raise _error_of(operation, answer.status, answer.data)
             except (ClientError, HTTPClientError, NotConnectedError) as error:
-                if isinstance(error, ClientError) and clients.error_code(error) in clients.THROTTLED_CODES:
+                is_throttled = isinstance(error, ClientError) and clients.error_code(error) in clients.THROTTLED_CODES
+                if is_throttled:
                     self._on_throttle()
-                wait = next(waits, None) if _passes(error) else None
-                if wait is None:
+                if number == clients.TRIES_OF_A_CALL or not _passes(error):
                     raise
-                time.sleep(wait)
+            first = THROTTLED_SECONDS if is_throttled else self._otherwise_seconds
+            chance = random.random()  # noqa: S311 — nothing secret hangs on it
+            time.sleep(chance * min(WAIT_SECONDS_MOST, first * 2.0 ** (number - 1)))
+        raise AssertionError("the last try returns or raises")
 
     def close(self) -> None:
         """Close the connections that no call uses."""
@@ -115,7 +129,7 @@ class Wire:
         signed_by = Credentials(frozen.access_key, frozen.secret_key, frozen.token)
         headers = self._signer.headers(f"{self._target}.{operation}", body, signed_by, datetime.now(UTC))
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        head = f"POST {self._path} HTTP/1.1\r\n{lines}{_ALWAYS}content-length: {len(body)}\r\n\r\n"
+        head = f"POST {self._path} HTTP/1.1\r\n{lines}{self._always}content-length: {len(body)}\r\n\r\n"
         return self._connections.exchange(head.encode(), body)
 
 
@@ -134,7 +148,7 @@ def _error_of(operation: str, status: int, body: bytes) -> ClientError:
     except ValueError:  # of something in between, which speaks no JSON
         told = None
     said: Mapping[str, Any] = told if isinstance(told, dict) else {}
-    code = str(said.get("__type") or said.get("code") or status).rpartition("#")[2].partition(":")[0]
+    code = str(said.get("__type") or said.get("code") or status).partition(":")[0].rpartition("#")[2]
     message = str(said.get("message") or said.get("Message") or "")
     response: dict[str, Any] = {
         "Error": {"Code": code, "Message": message},
