@@ -100,6 +100,7 @@ ABOUT_NO_ITEM = frozenset(
         "DescribeTimeToLive",
         "GetAccountSettings",
         "GetExecutionHistory",
+        "GetMetricData",
         "GetParameter",
         "GetRecords",
         "GetShardIterator",
@@ -235,6 +236,12 @@ def kinesis() -> "KinesisClient":
 
 
 @functools.cache
+def kinesis_itself() -> "KinesisClient":
+    """Return the Kinesis client of calls about streams, and not about what goes through them."""
+    return boto3.client("kinesis", config=_CONFIG)
+
+
+@functools.cache
 def lambda_() -> "LambdaClient":
     """Return the Lambda client."""
     return boto3.client("lambda", config=_CONFIG)
@@ -256,6 +263,12 @@ def ssm() -> "SSMClient":
 def events() -> "EventBridgeClient":
     """Return the EventBridge client."""
     return boto3.client("events", config=_CONFIG)
+
+
+@functools.cache
+def cloudwatch() -> Any:  # noqa: ANN401 — the one call that is made of it needs no stubs of its own
+    """Return the CloudWatch client."""
+    return boto3.client("cloudwatch", config=_CONFIG)
 
 
 @functools.cache

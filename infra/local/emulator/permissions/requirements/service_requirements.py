@@ -138,6 +138,12 @@ def _function_arn(call: Call, text: str) -> str:
     return f"arn:aws:lambda:{region}:{call.account}:function:{name}"
 
 
+def _cloudwatch(call: Call, _: World) -> Requirements:
+    if call.operation != "GetMetricData":
+        raise _unknown(call)
+    return (Requirement("cloudwatch:GetMetricData", ANY_RESOURCE),)
+
+
 def _ssm(call: Call, _: World) -> Requirements:
     body = call.parsed()
     if call.operation not in ON_A_PARAMETER or "Tags" in body:
@@ -190,6 +196,7 @@ _SERVICES: Final[dict[str, Callable[[Call, World], Requirements]]] = {
     "events": _events,
     "kinesis": _kinesis,
     "lambda": _lambda,
+    "monitoring": _cloudwatch,
     "s3": _s3,
     "ssm": _ssm,
     "states": _states,
