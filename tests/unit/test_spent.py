@@ -92,7 +92,8 @@ def test_preflight_knows_by_what_units_become_money() -> None:
     assert basis.regions_written == ()
     assert set(basis.regions_added) == set(REGIONS)
     assert basis.restored_gigabytes == pytest.approx(10**11 / 2**30)
-    assert basis.warm_usd == pytest.approx(3 * 6000 * 0.00065), "of the table and two replicas"
+    assert (basis.warm_write_units, basis.warm_read_units) == (3 * 6000, 0), "of the table and two replicas"
+    assert usd({}, basis)[charges.WARM] == pytest.approx(3 * 6000 * 0.00065)
     first = basis_of(Counted(settings.model_copy(update={"add_replicas": "first"}), Seen(source=SOURCE)))
     assert (set(first.regions_written), first.regions_added) == (set(REGIONS), ())
 

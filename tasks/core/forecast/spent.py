@@ -17,13 +17,13 @@ from tasks.core.forecast.prices import (
     READ_REQUEST_UNIT,
     REPLICATED_WRITE_REQUEST_UNIT,
     RESTORE_GB,
+    WARM_READ_UNIT,
+    WARM_WRITE_UNIT,
     WRITE_REQUEST_UNIT,
-    Price,
 )
 from tasks.core.forecast.taken import Taken
 from tasks.core.forecast.work import BOOK_READS
 
-ONCE: Final = Price("US dollars, once", 1.0, "")
 _OF_CALLS: Final = {
     "ScanSegment": charges.SCAN,
     "WritePages": charges.WRITER,
@@ -51,8 +51,9 @@ class Basis(BaseModel):
     source_is_free: bool = False
     """The source is provisioned, and paid for by the hour anyway."""
     target_is_free: bool = False
-    warm_usd: float = 0.0
-    """What it costs, once, to make the target as warm as it is to be."""
+    warm_write_units: float = 0.0
+    warm_read_units: float = 0.0
+    """That are paid for, once, to make the target as warm as it is to be."""
 
 
 def basis_of(counted: Counted) -> Basis:
@@ -60,13 +61,15 @@ def basis_of(counted: Counted) -> Basis:
     source, target = counted.seen.source, counted.seen.target
     lines = Lines(counted)
     restored = list(lines.restore_lines())
+    warm = {line.price: line.amount for line in lines.warm_lines()}
     return Basis(
         regions_written=tuple(counted.regions_written),
         regions_added=tuple(line.of for line in restored),
         restored_gigabytes=max((line.amount for line in restored), default=0.0),
         source_is_free=source.is_provisioned,
         target_is_free=target is not None and target.is_provisioned,
-        warm_usd=sum(line.usd for line in lines.warm_lines()),
+        warm_write_units=warm.get(WARM_WRITE_UNIT, 0.0),
+        warm_read_units=warm.get(WARM_READ_UNIT, 0.0),
     )
 
 
@@ -80,8 +83,9 @@ def spent(taken: Taken, basis: Basis, *, seconds: float, pages_shards: int | Non
         pages_shards: of the stream of pages, if their number is fixed.
     """
     bill = Bill()
-    if basis.warm_usd:
-        bill.take([Line(charges.WARM, ONCE, basis.warm_usd)])
+    for price, units in ((WARM_WRITE_UNIT, basis.warm_write_units), (WARM_READ_UNIT, basis.warm_read_units)):
+        if units:
+            bill.take([Line(charges.WARM, price, units)])
     bill.take(_read(taken, basis))
     bill.take(_written(taken, basis))
     bill.take(_sent(taken, seconds, pages_shards))

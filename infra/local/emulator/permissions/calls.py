@@ -14,14 +14,13 @@ _SERVICES: Final = {
     "AmazonSSM": "ssm",
     "DynamoDBStreams_20120810": "dynamodbstreams",
     "DynamoDB_20120810": "dynamodb",
+    "GraniteServiceVersion20100801": "cloudwatch",
     "Kinesis_20131202": "kinesis",
 }
 """By the first part of `X-Amz-Target`."""
 
 _MAPPINGS: Final = "/2015-03-31/event-source-mappings"
 _ACCOUNT: Final = "GET /2016-08-19/account-settings"
-_IN_PATH: Final = re.compile(r"/service/[^/]+/operation/(?P<operation>[^/]+)")
-"""Of services that are called in CBOR, such as CloudWatch."""
 _INVOKE: Final = re.compile(r"/2015-03-31/functions/[^/]+/invocations")
 _ON_MAPPINGS: Final = {"POST": "CreateEventSourceMapping", "GET": "ListEventSourceMappings"}
 _ON_MAPPING: Final = {
@@ -56,8 +55,7 @@ async def call_of(request: web.Request, service: str, region: str, account: str)
         operation = _s3_operation(request)
         headers = {name.lower(): value for name, value in request.headers.items()}
         return Call(service, operation, region, account, b"", path, dict(request.query), headers)
-    found = _IN_PATH.fullmatch(path)
-    return Call(service, f"{request.method} {path}" if found is None else found["operation"], region, account)
+    return Call(service, f"{request.method} {path}", region, account)
 
 
 def _lambda_operation(method: str, path: str) -> str:

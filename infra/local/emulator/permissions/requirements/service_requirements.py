@@ -193,10 +193,10 @@ def _states(call: Call, _: World) -> Requirements:
 
 
 _SERVICES: Final[dict[str, Callable[[Call, World], Requirements]]] = {
+    "cloudwatch": _cloudwatch,
     "events": _events,
     "kinesis": _kinesis,
     "lambda": _lambda,
-    "monitoring": _cloudwatch,
     "s3": _s3,
     "ssm": _ssm,
     "states": _states,
