@@ -14,6 +14,7 @@ from tasks.core.forecast.prices import PriceList
 from tasks.core.run.outlook import outlook
 from tasks.core.run.phases import Course, Phase, Standing
 from tests.unit.orders import FACTS, ORDERS, SETTINGS
+from workflow import execution
 from workflow import report as reading
 from workflow.compared import COUNTED, PHASES, Compared, Predicted, Timed, parse_plan_file, timed
 from workflow.refusals import CommandRefused
@@ -67,7 +68,7 @@ class FakeAws:
 
 def report(aws: FakeAws, monkeypatch: pytest.MonkeyPatch, plan: Predicted = PLAN, **options: Any) -> Report:  # noqa: ANN401
     """Report on all its executions."""
-    monkeypatch.setattr(reading.execution, "read_events", lambda _, arn: type("Events", (), {"all": [arn]}))
+    monkeypatch.setattr(execution, "read_events", lambda _, arn: type("Events", (), {"all": [arn]}))
     monkeypatch.setattr(reading, "course_of", lambda events: course(*aws.courses.get(events[0].removeprefix(ARN), [])))
     return read_report(cast("boto3.Session", aws), [ARN + name for name in aws.executions], plan, **options)
 
