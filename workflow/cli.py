@@ -33,6 +33,7 @@ from workflow.resume import go_on, look_ahead
 from workflow.status import Status, status_line
 from workflow.tables import history_view, prospect_view, status_view
 from workflow.throttle import IN_FORCE_SECONDS, apply, paused, throttled, unpaused
+from workflow.waits import calls_a_minute_of_waiting
 
 EXIT_FAILED, EXIT_REFUSED = 1, 2
 SAY_AGAIN_SECONDS = 10.0
@@ -89,7 +90,8 @@ def plan(  # noqa: PLR0913 — each is an option of the command line
         subject = subject_deployed(session, machine, checked)
     seen = read_outlook(session, subject, pages=sample_pages, writes_per_second=writes_per_second, prices=listed)
     if as_json:
-        typer.echo(json.dumps(seen.as_json(), indent=2))
+        waits = {state: one._asdict() for state, one in calls_a_minute_of_waiting().items()}
+        typer.echo(json.dumps({**seen.as_json(), "calls_a_minute_of_waiting": waits}, indent=2))
         return
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(plan_view(seen))
 

@@ -75,6 +75,10 @@ class Outlook:
                 "records": expected.records,
                 "bytes_sent": expected.bytes_sent,
                 "calls": dict(expected.calls),
+                "functions": {
+                    state: {"calls": one.calls, "each": dict(one.each), "in_all": dict(one.in_all)}
+                    for state, one in expected.functions.items()
+                },
                 "units": dict(expected.units),
             },
             "basis": self.basis.model_dump(),
