@@ -30,7 +30,7 @@ def read_sums(client: Any, asked: Sequence[Asked], begun: datetime, ended: datet
 
 def fixed_shards(stream_arn: str) -> int | None:
     """Return how many shards a stream has, `None` if it is on demand."""
-    stream = clients.kinesis_itself().describe_stream_summary(StreamARN=stream_arn)["StreamDescriptionSummary"]
+    stream = clients.kinesis().describe_stream_summary(StreamARN=stream_arn)["StreamDescriptionSummary"]
     is_on_demand = stream.get("StreamModeDetails", {}).get("StreamMode") == "ON_DEMAND"
     return None if is_on_demand else stream["OpenShardCount"]
 

@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -232,12 +232,6 @@ def dynamodb_streams() -> "DynamoDBStreamsClient":
 @functools.cache
 def kinesis() -> "KinesisClient":
     """Return the Kinesis client."""
-    return boto3.client("kinesis", config=_CONFIG)
-
-
-@functools.cache
-def kinesis_itself() -> "KinesisClient":
-    """Return the Kinesis client of calls about streams, and not about what goes through them."""
     return boto3.client("kinesis", config=_CONFIG)
 
 
