@@ -5,10 +5,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tasks.aws.session import clients
+from tasks.aws.session.clients import CloudWatchClient
 from tasks.core.forecast.taken import Asked, Sums, period_seconds
 
 
-def read_sums(client: Any, asked: Sequence[Asked], begun: datetime, ended: datetime, *, now: datetime) -> Sums:  # noqa: ANN401 — see `clients.cloudwatch`
+def read_sums(
+    client: CloudWatchClient, asked: Sequence[Asked], begun: datetime, ended: datetime, *, now: datetime
+) -> Sums:
     """Return the sums of metrics between two moments.
 
     Args:
@@ -46,7 +49,7 @@ def _queries(asked: Sequence[Asked], period: int) -> Iterator[dict[str, Any]]:
 
 
 def _values(
-    client: Any,  # noqa: ANN401 — see above
+    client: CloudWatchClient,
     queries: list[dict[str, Any]],
     begins: datetime,
     ends: datetime,

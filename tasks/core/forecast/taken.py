@@ -111,9 +111,9 @@ def period_seconds(seconds: float, *, age_seconds: float) -> int:
     """
     least = 60 if age_seconds < 15 * DAY else 300 if age_seconds < 63 * DAY else 3600
     wanted = seconds / POINTS_MOST
-    return next((one for one in (60, 300, 900, 3600) if one >= max(least, wanted)), 86_400)
+    return next((one for one in (60, 300, 900, 3600) if one >= max(least, wanted)), 3600)
 
 
 DAY: Final = 86_400
 POINTS_MOST: Final = 1440
-"""Of one metric in an answer."""
+"""Of one metric in an answer, but of a run of months: longer periods would begin hours before it did."""
