@@ -132,6 +132,11 @@ def of_pages(*, pages: float, bytes_in: float, kept_seconds: float, shards: int 
     gigabytes = bytes_in / GIGABYTE
     yield Line(STREAM, STREAM_GB_IN, gigabytes, "the table's bytes, compressed")
     yield Line(STREAM, STREAM_GB_OUT, gigabytes, "all that was put")
+    yield from of_kept(gigabytes, kept_seconds)
+
+
+def of_kept(gigabytes: float, kept_seconds: float) -> Iterator[Line]:
+    """Yield what a stream on demand is charged for keeping what went through it beyond a day (`kept_beyond_a_day`)."""
     if kept_seconds:
         formula = f"all that was put x its time beyond a day until the cut-over, {PAGES_KEPT_HOURS - 24} h at most"
         yield Line(STREAM, STREAM_GB_MONTH, gigabytes * kept_seconds / MONTH_SECONDS, formula)
