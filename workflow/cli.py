@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -21,17 +20,20 @@ from tasks.core.errors import TableferryError
 from tasks.core.run.course import course_of
 from tasks.core.run.phases import Standing
 from workflow import execution
+from workflow.compared import parse_plan_file
 from workflow.machine import Machine
 from workflow.map_runs import read_map_runs
 from workflow.plan_view import plan_view
 from workflow.planning import read_outlook, read_prices, subject_deployed, subject_of_file
 from workflow.reading import read_status
 from workflow.refusals import CommandRefused, in_words
-from workflow.report import parse_plan_file, read_report, report_table
+from workflow.report import read_report
+from workflow.report_view import report_view
 from workflow.resume import go_on, look_ahead
 from workflow.status import Status, status_line
 from workflow.tables import history_view, prospect_view, status_view
 from workflow.throttle import IN_FORCE_SECONDS, apply, paused, throttled, unpaused
+from workflow.waits import calls_a_minute_of_waiting
 
 EXIT_FAILED, EXIT_REFUSED = 1, 2
 SAY_AGAIN_SECONDS = 10.0
@@ -88,31 +90,39 @@ def plan(  # noqa: PLR0913 — each is an option of the command line
         subject = subject_deployed(session, machine, checked)
     seen = read_outlook(session, subject, pages=sample_pages, writes_per_second=writes_per_second, prices=listed)
     if as_json:
-        typer.echo(json.dumps(seen.as_json(), indent=2))
+        waits = {state: one._asdict() for state, one in calls_a_minute_of_waiting().items()}
+        typer.echo(json.dumps({**seen.as_json(), "calls_a_minute_of_waiting": waits}, indent=2))
         return
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(plan_view(seen))
 
 
 @app.command()
 def report(
-    execution_arn: ExecutionArgument = None,
+    execution_arns: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[EXECUTION_ARN]...",
+            help="By default the running execution, or the newest one; of a resumed run each of its executions.",
+        ),
+    ] = None,
     *,
     plan_file: Annotated[
         Path, typer.Option("--plan", metavar="FILE", help="What `plan --json` printed before the run.")
     ],
+    prices: Annotated[Path | None, typer.Option(help="The list of prices that the plan was made with.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it for a program.")] = False,
     state_machine: MachineOption = None,
     migration: MigrationOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Compare what a plan predicted with what the run took, by its own metrics."""
-    predicted = parse_plan_file(plan_file)
-    session, arn = _named(execution_arn, state_machine, migration, region)
-    rows = read_report(session, arn, predicted)
+    """Compare what a plan predicted with what the run took: counts, times, money."""
+    predicted, listed = parse_plan_file(plan_file), read_prices(prices)
+    session, arn = _named(execution_arns[0] if execution_arns else None, state_machine, migration, region)
+    found = read_report(session, execution_arns or [arn], predicted, listed)
     if as_json:
-        typer.echo(json.dumps([{**asdict(row), "off": row.off} for row in rows], indent=2))
+        typer.echo(json.dumps(found.as_json(), indent=2))
         return
-    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(report_table(rows))
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(report_view(found))
 
 
 @app.command()

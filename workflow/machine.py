@@ -3,9 +3,10 @@
 import re
 from dataclasses import dataclass
 
+from tasks.core.model.names import PREFIX, function_name
 from workflow.refusals import CommandRefused
 
-MACHINE_PREFIX = "tableferry-"
+MACHINE_PREFIX = PREFIX
 _MACHINE_ARN = re.compile(r"arn:aws[\w-]*:states:(?P<region>[\w-]+):\d{12}:stateMachine:(?P<name>[\w-]+)")
 _EXECUTION_ARN = re.compile(
     r"(?P<head>arn:aws[\w-]*:states:[\w-]+:\d{12}):execution:(?P<machine>[\w-]+)(?P<label>/[^:]+)?:(?P<name>[^:]+)"
@@ -35,7 +36,7 @@ class Names:
 
     def function(self, state: str) -> str:
         """Return the name of a state's Lambda function."""
-        return f"{self.state_machine}-{state}"
+        return function_name(self.migration, state)
 
 
 @dataclass(frozen=True, slots=True)

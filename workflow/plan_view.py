@@ -7,10 +7,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tasks.core.forecast.bill import Bill
-from tasks.core.forecast.forecast import Range
+from tasks.core.forecast.forecast import Forecast, Range
 from tasks.core.forecast.work import MEMORY_MB
 from tasks.core.run.outlook import Outlook
 from workflow.status import duration
+from workflow.waits import calls_a_minute_of_waiting
 
 MANY = 100
 """From here on no tenth of an amount is of interest."""
@@ -51,10 +52,24 @@ def _plan(seen: Outlook) -> Table:
         ("source takes at once, a second", units),
         ("live writes", "unknown: none are counted" if writes is None else f"{writes:,.1f} a second"),
         ("calls with items", ", ".join(f"{name} {count:,.0f}" for name, count in expected.calls.items())),
+        ("all calls of these", "; ".join(_functions(expected))),
+        ("calls a minute of waiting", ", ".join(_waiting())),
         ("units of items", ", ".join(f"{state} {units:,.0f}" for state, units in expected.units.items())),
     ):
         table.add_row(Text(name, "dim"), value)
     return table
+
+
+def _functions(expected: Forecast) -> Iterator[str]:
+    """Yield what each function that goes with pages asks AWS; states that wait ask more for each minute of it."""
+    for state, one in expected.functions.items():
+        asked = ", ".join(f"{operation} {count:,.0f}" for operation, count in sorted(one.in_all.items()))
+        yield f"{state} {one.calls:,.0f} times: {asked}"
+
+
+def _waiting() -> Iterator[str]:
+    for state, one in calls_a_minute_of_waiting().items():
+        yield f"{state} {one.most:.3g} to {one.least:.2g}"
 
 
 def _times(seen: Outlook) -> Table:

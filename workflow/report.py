@@ -1,142 +1,120 @@
-"""What `python -m workflow report` says: what a plan predicted beside what the run took, by the run's own metrics.
+"""What `python -m workflow report` reads: the run's own metrics and its executions' histories, for a plan's sake.
 
 Metrics are of a migration and a state, not of a run: those count that lie between an execution's beginning and its end.
 """
 
-import json
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import boto3
-from pydantic import BaseModel, ConfigDict, ValidationError
-from rich.table import Table
 
-from tasks.core.metrics import (
-    BYTES_SENT,
-    ITEMS_SCANNED,
-    NAMESPACE,
-    PAGES_SENT,
-    PARTS_SENT,
-    READ_UNITS,
-    WRITE_UNITS,
-    Metric,
-)
+from tasks.aws.run.spending import read_sums
+from tasks.core.forecast.prices import PriceList
+from tasks.core.forecast.spent import spent
+from tasks.core.forecast.taken import Asked, asked_of, taken_of
+from tasks.core.run.course import course_of
+from tasks.core.run.phases import Course
 from workflow import execution
+from workflow.compared import APPROVAL, PHASES, Compared, Predicted, Timed, billed, counted, seconds_in, timed
 from workflow.machine import Machine
 from workflow.refusals import CommandRefused, in_words
 
-POINTS_MOST: Final = 1440
-"""That one answer of GetMetricStatistics has."""
-
-
-class Predicted(BaseModel):
-    """The part of a plan's JSON that is compared."""
-
-    model_config = ConfigDict(frozen=True)
-
-    items: float
-    pages: float
-    """Of the backfill's scan."""
-    records: float
-    """That carry them."""
-    bytes_sent: float
-    units: Mapping[str, float]
-
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """One number, before and after."""
+class Report:
+    """A plan beside its run."""
 
-    name: str
-    predicted: float
-    taken: float | None
-    """`None` where no metric says it."""
+    counts: Sequence[Compared]
+    seconds: Sequence[Timed]
+    usd: Sequence[Compared]
+    left_out: Sequence[str] = ()
+    """ARNs of executions that those which were given had resumed."""
 
-    @property
-    def off(self) -> float | None:
-        """How far what was taken is off the prediction, as a share of it."""
-        return None if self.taken is None or not self.predicted else self.taken / self.predicted - 1
-
-
-def parse_plan_file(file: Path) -> Predicted:
-    """Return what a plan predicted: of the file that `python -m workflow plan --json` was written to.
-
-    Raises:
-        CommandRefused: it cannot be read, or is no such plan.
-    """
-    try:
-        return Predicted.model_validate(json.loads(file.read_text(encoding="utf-8"))["predicted"])
-    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
-        why = str(error).splitlines()[0]
-        raise CommandRefused(
-            f"the plan {file} cannot be read ({why}); write one before the run: python -m workflow plan --json > {file}"
-        ) from None
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it is printed for a program."""
+        return {
+            "counts": [_row(row) for row in self.counts],
+            "seconds": [asdict(row) for row in self.seconds],
+            "usd": [_row(row) for row in self.usd],
+            "left_out": list(self.left_out),
+        }
 
 
-def read_report(session: boto3.Session, execution_arn: str, predicted: Predicted) -> list[Compared]:
-    """Return each number that the plan predicted and a metric tells of.
+def _row(row: Compared) -> dict[str, Any]:
+    return {**asdict(row), "off": row.off}
+
+
+def read_report(
+    session: boto3.Session, execution_arns: Sequence[str], plan: Predicted, prices: PriceList | None = None
+) -> Report:
+    """Return all that the plan predicted, beside what metrics and histories tell of the run.
 
     Args:
         session: of the SDK.
-        execution_arn: of the run; of one that was resumed by another execution only its own part is counted.
-        predicted: by the plan.
+        execution_arns: of the run, all of one migration; what they took is added up.
+        plan: of the run.
+        prices: those of the plan.
 
     Raises:
-        CommandRefused: the execution or its metrics cannot be read.
+        CommandRefused: an execution or its metrics cannot be read, they are of several migrations, or the plan was made
+            with other prices.
     """
-    machine = Machine.of_execution(execution_arn)
-    with in_words(f"reading execution {execution_arn}"):
-        described = execution.stepfunctions(session, machine.region).describe_execution(executionArn=execution_arn)
-    begun, ended = described["startDate"], described.get("stopDate") or datetime.now(UTC)
-    metrics = _Metrics(session, machine, begun, ended)
-    rows: list[tuple[str, float, Metric, str | None]] = [
-        ("items scanned", predicted.items, ITEMS_SCANNED, None),
-        ("pages scanned", predicted.pages, PAGES_SENT, None),
-        ("records put into the stream", predicted.records, PARTS_SENT, None),
-        ("bytes put into the stream", predicted.bytes_sent, BYTES_SENT, None),
-        ("read units of the scan", predicted.units["ScanSegment"], READ_UNITS, "ScanSegment"),
-        ("read units of the proof", predicted.units["VerifySegment"], READ_UNITS, "VerifySegment"),
-        ("write units of pages", predicted.units["WritePages"], WRITE_UNITS, "WritePages"),
-    ]
+    listed = prices or PriceList()
+    _check_prices(plan, listed)
+    machines = {Machine.of_execution(arn).arn: Machine.of_execution(arn) for arn in execution_arns}
+    if len(machines) > 1:
+        raise CommandRefused(f"the executions are of several migrations ({', '.join(sorted(machines))}); give one's")
+    (machine,) = machines.values()
+    now, courses, periods = datetime.now(UTC), list[Course](), list[tuple[datetime, datetime]]()
+    for arn in dict.fromkeys(execution_arns):
+        with in_words(f"reading execution {arn}"):
+            described = execution.stepfunctions(session, machine.region).describe_execution(executionArn=arn)
+        courses.append(course_of(execution.read_events(session, arn).all))
+        periods.append((described["startDate"], described.get("stopDate") or now))
+    asked = asked_of(machine.migration)
+    sums: dict[Asked, float | None] = dict.fromkeys(asked)
+    client = session.client("cloudwatch", region_name=machine.region)
     with in_words(f"reading the metrics of {machine.migration}"):
-        return [Compared(name, number, metrics.total(metric, state)) for name, number, metric, state in rows]
+        for begun, ended in _apart(periods):
+            for one, sum_ in read_sums(client, asked, begun, ended, now=now).items():
+                sums[one] = sums[one] if sum_ is None else (sums[one] or 0.0) + sum_
+    taken = taken_of(machine.migration, sums)
+    # The plan has the stream until the cut-over, with the answer given at once; the rest of what it waits is added.
+    until = [state for states in PHASES.values() for state in states] + [APPROVAL]
+    there = seconds_in(courses, until, now) or 0.0
+    bill = spent(taken, plan.basis, seconds=there, pages_shards=plan.pages_shards).at(listed)
+    return Report(
+        counted(plan, taken),
+        timed(plan, courses, now),
+        billed(plan, bill, waited_seconds=seconds_in(courses, [APPROVAL], now) or 0.0),
+        sorted(_resumed(courses) - set(execution_arns)),
+    )
 
 
-class _Metrics:
-    """The metrics of a migration, between two moments."""
-
-    def __init__(self, session: boto3.Session, machine: Machine, begun: datetime, ended: datetime) -> None:
-        self._client: Any = session.client("cloudwatch", region_name=machine.region)
-        self._migration = machine.migration
-        # A point is of a whole minute, and stands at its beginning.
-        self._begin = begun.replace(second=0, microsecond=0)
-        self._end = ended + timedelta(minutes=1)
-        minutes = math.ceil((self._end - self._begin).total_seconds() / 60 / POINTS_MOST)
-        self._period = 60 * max(1, minutes)
-
-    def total(self, metric: Metric, state: str | None) -> float | None:
-        """Return a metric's sum; `None` if it was not put out."""
-        dimensions = {"migration": self._migration} | ({} if state is None else {"state": state})
-        points = self._client.get_metric_statistics(
-            Namespace=NAMESPACE,
-            MetricName=metric.name,
-            Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
-            StartTime=self._begin,
-            EndTime=self._end,
-            Period=self._period,
-            Statistics=["Sum"],
-        )["Datapoints"]
-        return float(sum(point["Sum"] for point in points)) if points else None
+def _check_prices(plan: Predicted, listed: PriceList) -> None:
+    said = plan.bill.prices
+    if (said.dated, said.region) != (listed.dated, listed.region):
+        raise CommandRefused(
+            f"the plan was made with prices of {said.region}, {said.dated}, and these are of {listed.region}, "
+            f"{listed.dated}; give the same list: --prices FILE"
+        )
 
 
-def report_table(rows: list[Compared]) -> Table:
-    """Return the report as a table."""
-    table = Table("", "the plan", "the run", "off", box=None, pad_edge=False)
-    for row in rows:
-        taken = "no metric says it" if row.taken is None else f"{row.taken:,.0f}"
-        table.add_row(row.name, f"{row.predicted:,.0f}", taken, "" if row.off is None else f"{row.off:+.1%}")
-    return table
+def _apart(periods: Sequence[tuple[datetime, datetime]]) -> Iterator[tuple[datetime, datetime]]:
+    """Yield stretches of time that have no minute in common: what lies in one would count twice."""
+    begun: datetime | None = None
+    ended = datetime.min.replace(tzinfo=UTC)
+    for begins, ends in sorted(periods):
+        if begun is not None and begins > ended + timedelta(minutes=2):
+            yield begun, ended
+            begun = None
+        begun = begun or begins
+        ended = max(ended, ends)
+    if begun is not None:
+        yield begun, ended
+
+
+def _resumed(courses: Sequence[Course]) -> set[str]:
+    return {course.plan.resume_from for course in courses if course.plan is not None and course.plan.resume_from}

@@ -176,6 +176,13 @@ def plan_alarms(stack: MigrationStack, given_up: events.Rule) -> Sequence[Alarm]
             needed=2,
         ),
         Alarm(
+            "CostExceeded",
+            "By what is counted of it, the run has cost more than max_cost_usd. Nothing was stopped. `python -m "
+            "workflow report --plan FILE` shows which line of the bill has grown; `python -m workflow pause` lets "
+            "scan, proof and pages rest while you look, and a resume with a higher max_cost_usd ends the alarm.",
+            *_sum([prompt.own(metrics.OVER_COST_USD)]),
+        ),
+        Alarm(
             "WaitLong",
             "A state has waited for two hours: for AWS, for keys that keep changing, or, in DrainLateWrites, for the "
             "last application that still writes to the source. Its reason is in the execution's history, and in "

@@ -10,10 +10,12 @@ from infra.aws.functions.streams import REPLICATE_CHANGES
 from infra.aws.measured import Measured
 from infra.aws.migration_stack import MigrationStack
 from tasks.core import metrics
+from tasks.core.forecast.prices import READ_REQUEST_UNIT, WRITE_REQUEST_UNIT
 
-READ_PRICE = 0.125
-WRITE_PRICE = 0.625
-"""USD for a million request units on demand, in us-east-1. Other Regions are dearer by up to a half."""
+MILLION = 1_000_000
+READ_PRICE = round(READ_REQUEST_UNIT.usd * MILLION, 6)
+WRITE_PRICE = round(WRITE_REQUEST_UNIT.usd * MILLION, 6)
+"""USD for a million request units on demand, by the list of prices."""
 STREAM_KEEPS_SECONDS = 24 * 3600
 WIDTH = 24
 
@@ -104,6 +106,7 @@ def add_dashboard(stack: MigrationStack, alarms: Sequence[cloudwatch.Alarm]) -> 
                     metrics.ITEMS_REJECTED,
                     metrics.CHANGES_APPLIED,
                     metrics.SEGMENTS_SCANNED,
+                    metrics.SPENT_USD,
                 )
             ],
             set_period_to_time_range=True,

@@ -21,8 +21,8 @@ class Metric:
     """One metric."""
 
     name: str
-    unit: Literal["Count", "Bytes", "Seconds"]
-    """CloudWatch's own name."""
+    unit: Literal["Count", "Bytes", "Seconds", "None"]
+    """CloudWatch's own name; it has none of money."""
     means: str
     dimensions: tuple[str, ...] = BY_MIGRATION
     statistic: Literal["Sum", "Maximum"] = "Sum"
@@ -86,6 +86,20 @@ MAPPINGS_DOWN: Final = Metric(
     "Count",
     "streams that drive no function while a replicator is attached: the source's (its mapping is not Enabled, or gone, "
     "or the stream itself is), and that of pages (its mapping is there and not Enabled); 0 if all is well",
+    statistic="Maximum",
+)
+
+SPENT_USD: Final = Metric(
+    "SpentUsd",
+    "None",
+    "US dollars that the run has cost so far, by what is counted of it and the list of prices; looked at every five "
+    "minutes while a replicator is attached",
+    statistic="Maximum",
+)
+OVER_COST_USD: Final = Metric(
+    "OverCostUsd",
+    "None",
+    "US dollars by which that is more than max_cost_usd, 0 if it is not; absent where none is set",
     statistic="Maximum",
 )
 

@@ -29,9 +29,11 @@ def test_what_is_compiled_is_compiled_for_lambdas_processor(built: Path) -> None
 
 def test_it_holds_the_tasks_as_they_are_and_no_other_part_of_the_project(built: Path) -> None:
     def sources(root: Path) -> dict[str, bytes]:
-        return {str(file.relative_to(root)): file.read_bytes() for file in root.rglob("*.py")}
+        files = [*root.rglob("*.py"), *root.rglob("*.json")]
+        return {str(file.relative_to(root)): file.read_bytes() for file in files}
 
     assert sources(built / "tasks") == sources(PROJECT_ROOT / "tasks")
+    assert "core/forecast/prices.json" in sources(built / "tasks"), "which Preflight goes by"
     assert not (built / "workflow").exists()
     assert not (built / "infra").exists()
 

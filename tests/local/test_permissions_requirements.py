@@ -153,11 +153,17 @@ NEEDS: dict[tuple[str, str], tuple[object, dict[str, Any], list[tuple[str, str, 
         [on("dynamodb:GetRecords", STREAM)],
     ),
     ("dynamodbstreams", "GetShardIterator"): ({"StreamArn": STREAM}, {}, [on("dynamodb:GetShardIterator", STREAM)]),
+    ("cloudwatch", "GetMetricData"): (
+        {"MetricDataQueries": []},
+        {},
+        [on("cloudwatch:GetMetricData", "*")],
+    ),
     ("events", "PutEvents"): (
         {"Entries": [ENTRY, ENTRY]},
         {},
         [("events:PutEvents", f"arn:aws:events:{HERE}:event-bus/default", OF_AN_EVENT)],
     ),
+    ("kinesis", "DescribeStreamSummary"): ({"StreamARN": PAGES}, {}, [on("kinesis:DescribeStreamSummary", PAGES)]),
     ("kinesis", "PutRecords"): ({"StreamARN": PAGES, "Records": []}, {}, [on("kinesis:PutRecords", PAGES)]),
     ("lambda", "CreateEventSourceMapping"): (
         {"EventSourceArn": STREAM, "FunctionName": "f"},
@@ -206,6 +212,7 @@ NEEDS: dict[tuple[str, str], tuple[object, dict[str, Any], list[tuple[str, str, 
 # Which calls `tasks/` makes, read from its source
 
 SERVICES = {
+    "cloudwatch": "cloudwatch",
     "dynamodb": "dynamodb",
     "dynamodb_of": "dynamodb",
     "dynamodb_streams": "dynamodbstreams",
@@ -232,6 +239,7 @@ METHODS = {method for mapping in OPERATIONS.values() for method in mapping}
 
 
 CLIENTS = {
+    "CloudWatchClient": "cloudwatch",
     "'DynamoDBClient'": "dynamodb",
     "'BaseClient'": "none",  # of which no call is made: it is asked where its service is
     "'SFNClient'": "states",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from tasks.core.copy.back_pressure import PAGES_KEPT_HOURS
 from tasks.core.forecast import charges
 from tasks.core.forecast.duration import Duration
-from tasks.core.forecast.prices import WARM_WRITE_UNIT
+from tasks.core.forecast.prices import STREAM_GB_OUT, WARM_WRITE_UNIT
 from tasks.core.model.capacity import NEW_TABLE_WRITES_PER_SECOND
 from tests.simulation import ending, proof
 from tests.simulation.backfill import Backfill
@@ -84,6 +84,9 @@ def migrate(scenario: Scenario, policy: Policy) -> Run:
     with _timed(run, "cut-over"):
         ending.cut_over(world, fenced)
     world.bill.take(charges.of_stream(world.now))
+    put = sum(line.amount for line in world.bill.lines() if line.price == STREAM_GB_OUT)
+    after = world.now - run.phases["attach"] - run.phases["copy"]
+    world.bill.take(charges.of_kept(put, charges.kept_beyond_a_day(run.phases["copy"], after)))
     return run
 
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-UNITS = {"Count", "Bytes", "Seconds"}
+UNITS = {"Count", "Bytes", "Seconds", "None"}
 Sample = tuple[str, tuple[tuple[str, str], ...]]
 """(metric, dimensions)"""
 

@@ -137,3 +137,13 @@ def test_other_prices_change_the_bill_and_nothing_else() -> None:
     other = found.bill.at(PriceList(replaced={prices.WRITE_REQUEST_UNIT: dearer}))
     assert other.by_purpose()[charges.INSERTED] == pytest.approx(2 * found.bill.by_purpose()[charges.INSERTED])
     assert other.by_purpose()[charges.SCAN] == pytest.approx(found.bill.by_purpose()[charges.SCAN])
+
+
+def test_all_calls_of_a_function_are_those_of_its_pages_records_and_calls() -> None:
+    found = forecast(SETTINGS, Seen(source=SOURCE))
+    scan, write, proof = (found.functions[state] for state in ("ScanSegment", "WritePages", "VerifySegment"))
+    assert scan.in_all["Scan"] == scan.in_all["PutRecords"] == found.pages, "each page has items"
+    assert scan.in_all["PutItem"] == found.pages + 2 * scan.calls, "its entry; the claim and the checkpoint of a call"
+    assert write.in_all["BatchGetItem"] == found.records, "receipt and progress of a record, at once"
+    assert write.in_all["BatchExecuteStatement"] == found.calls["BatchExecuteStatement"]
+    assert scan.in_all["Scan"] + proof.in_all["Scan"] == found.calls["Scan"] - 1, "one asks whether the target is empty"

@@ -93,7 +93,7 @@ class Ran:
     """By the plan."""
     said_before: dict[str, Any]
     """By the plan of the settings file, before anything was deployed."""
-    report: list[dict[str, Any]]
+    report: dict[str, list[dict[str, Any]]]
     """What was made of the plan and of the run's metrics."""
     refused: str
     """What an execution says that may cost next to nothing."""
@@ -172,9 +172,21 @@ def test_an_execution_that_costs_more_than_start_allows_is_refused_with_the_plan
 
 
 def test_the_report_finds_the_run_within_five_percent_of_its_plan(ran: Ran) -> None:
-    rows = {row["name"]: row for row in ran.report}
+    rows = {row["name"]: row for row in ran.report["counts"]}
     untold = {name for name, row in rows.items() if row["taken"] is None}
     assert untold == {"write units of pages"}, "of a batch of statements DynamoDB Local does not say what it took"
     assert len(rows) == 7
     for name in rows.keys() - untold:
         assert abs(rows[name]["off"]) <= WITHIN, rows[name]
+
+
+def test_the_report_has_the_times_of_all_phases_and_the_money_that_is_counted(ran: Ran) -> None:
+    seconds = {row["name"]: row["taken"] for row in ran.report["seconds"]}
+    phases = ("until the first page", "copy", "proof", "cut-over")
+    assert all(seconds[name] > 0 for name in phases)
+    assert seconds["all of these"] == pytest.approx(sum(seconds[name] for name in phases))
+    usd = {row["name"]: row for row in ran.report["usd"]}
+    assert abs(usd["scan, read request units"]["off"]) <= WITHIN
+    assert abs(usd["books, write request units"]["off"]) <= WITHIN
+    assert usd["scan, calls of Lambda functions"]["taken"] is None, "which the local AWS does not tell CloudWatch"
+    assert usd["all"]["predicted"] == pytest.approx(ran.said["bill"]["usd"], rel=0.01), "nobody waited for an answer"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from infra.aws.functions.registry import FUNCTIONS
 from tasks.core.forecast.counted import Seen
 from tasks.core.forecast.prices import PriceList
 from tasks.core.forecast.sample import Sample
@@ -18,6 +19,7 @@ from workflow.plan_view import CENT, plan_view
 from workflow.planning import read_prices, subject_of_file
 from workflow.refusals import CommandRefused
 from workflow.settings import EXAMPLE
+from workflow.waits import calls_a_minute_of_waiting
 
 SOURCE = ORDERS
 
@@ -45,6 +47,15 @@ def test_a_plan_shows_segments_times_bounds_every_dear_line_and_the_other_ways()
     assert "Preflight would let it begin." in text
     for way in found.ways:
         assert way.name in text
+
+
+def test_a_plan_says_all_calls_and_of_states_that_wait_how_many_a_minute() -> None:
+    text = shown(said(Seen(source=SOURCE)))
+    assert "ScanSegment 16 times: DescribeTable 16, GetItem 48" in text
+    waits = calls_a_minute_of_waiting()
+    assert f"DrainBackfill {waits['DrainBackfill'].most:.3g} to {waits['DrainBackfill'].least:.2g}" in text
+    assert set(waits) == {function.state for function in FUNCTIONS if function.wait} - {"Preflight", "VerifySegment"}
+    assert all(0 < one.least <= one.most <= 60 for one in waits.values())
 
 
 def test_brackets_of_a_way_out_are_shown_and_not_taken_for_markup() -> None:

@@ -1,7 +1,7 @@
-"""The function that a schedule calls: it looks at both streams while nobody else does."""
+"""The function that a schedule calls: it looks at both streams and at the money while nobody else does."""
 
 from infra.aws.functions.function import Function
-from infra.aws.functions.grants import LIST_MAPPINGS, READ_STREAM, SOURCE, Grant, control
+from infra.aws.functions.grants import LIST_MAPPINGS, PAGES, READ_STREAM, SOURCE, Grant, control
 from tasks.core import metrics
 
 WATCH_MINUTES = 5
@@ -22,9 +22,11 @@ WATCH_REPLICATOR = Function(
         Grant(("dynamodb:DescribeTable",), (SOURCE,)),
         LIST_MAPPINGS,
         READ_STREAM,
+        Grant(("cloudwatch:GetMetricData",), ("*",), "CloudWatch knows no resource for this call"),
+        Grant(("kinesis:DescribeStreamSummary",), (PAGES,)),
         control("GetItem", "Query"),
     ),
-    metrics=(metrics.MAPPINGS_DOWN, metrics.OLDEST_UNAPPLIED),
+    metrics=(metrics.MAPPINGS_DOWN, metrics.OLDEST_UNAPPLIED, metrics.SPENT_USD, metrics.OVER_COST_USD),
 )
 
 WATCH = (WATCH_REPLICATOR,)

@@ -53,7 +53,8 @@ def zip_tasks() -> bytes:
     """Return the Lambda package: `tasks/` and nothing else."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as package:
-        for file in sorted(TASKS_FOLDER.rglob("*.py")):
+        files = (file for kind in ("*.py", "*.json") for file in TASKS_FOLDER.rglob(kind))
+        for file in sorted(files):
             package.write(file, file.relative_to(TASKS_FOLDER.parent))
     return buffer.getvalue()
 

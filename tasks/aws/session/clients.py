@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 import botocore.session
@@ -32,6 +32,14 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_stepfunctions import SFNClient
+
+
+class CloudWatchClient(Protocol):
+    """As much of it as is used: one call needs no stubs of its own."""
+
+    def get_paginator(self, operation_name: str, /) -> Any:  # noqa: ANN401 — as boto3 has it
+        """Return what brings all answers of a call."""
+
 
 CONNECTIONS_MOST = 32
 
@@ -107,6 +115,7 @@ ABOUT_NO_ITEM = frozenset(
         "DescribeTimeToLive",
         "GetAccountSettings",
         "GetExecutionHistory",
+        "GetMetricData",
         "GetParameter",
         "GetRecords",
         "GetShardIterator",
@@ -261,6 +270,13 @@ def ssm() -> "SSMClient":
 def events() -> "EventBridgeClient":
     """Return the EventBridge client."""
     return boto3.client("events", config=_CONFIG)
+
+
+@functools.cache
+def cloudwatch() -> CloudWatchClient:
+    """Return the CloudWatch client."""
+    client: CloudWatchClient = boto3.client("cloudwatch", config=_CONFIG)
+    return client
 
 
 @functools.cache

@@ -6,30 +6,38 @@ The plan gives them what a whole run will take; the simulation gives them what o
 from collections.abc import Iterator
 from typing import Final
 
+from tasks.core.copy.back_pressure import PAGES_KEPT_HOURS, PAGES_KEPT_SECONDS
 from tasks.core.forecast.bill import Line
 from tasks.core.forecast.prices import (
     LAMBDA_GB_SECOND,
     LAMBDA_REQUEST,
+    PUT_PAYLOAD_UNIT,
     READ_REQUEST_UNIT,
     REPLICATED_WRITE_REQUEST_UNIT,
     S3_GB_MONTH,
     S3_GET,
     S3_PUT,
+    SHARD_HOUR,
+    SHARD_HOUR_KEPT_LONGER,
     STATE_TRANSITION,
     STREAM_GB_IN,
+    STREAM_GB_MONTH,
     STREAM_GB_OUT,
     STREAM_HOUR,
     WRITE_REQUEST_UNIT,
 )
 from tasks.core.forecast.work import (
+    DAY_SECONDS,
     GETS_A_SECOND,
     GIGABYTE,
     LAG_SECONDS,
     LISTS_KEPT_MONTHS,
     LOOKS_A_SECOND,
     MEMORY_MB,
+    MONTH_SECONDS,
     PASSED_CHANGES,
     PASSING_READS,
+    PAYLOAD_BYTES,
     REPLICATOR_BATCH,
     REPLICATOR_CALL_SECONDS,
     REPLICATOR_CHANGES,
@@ -49,6 +57,8 @@ REPLICATOR: Final = "replicator"
 PROOF: Final = "proof"
 WAITING: Final = "waiting for the approval"
 PURGE: Final = "purge of tombstones"
+WARM: Final = "warm target"
+REPLICA: Final = "replica"
 
 
 def of_calls(what: str, state: str, *, calls: float, seconds: float, formula: str = "") -> Iterator[Line]:
@@ -79,6 +89,11 @@ def of_scan(*, pages: float, units: float, bytes_in: float, calls: float, second
     yield from of_calls(SCAN, "ScanSegment", calls=calls, seconds=seconds, formula="0.2 s a page")
     yield from of_transitions(calls)
     yield Line(STREAM, STREAM_GB_IN, bytes_in / GIGABYTE, "the table's bytes, compressed")
+    yield from of_page_books(pages)
+
+
+def of_page_books(pages: float) -> Iterator[Line]:
+    """Yield what is noted of pages."""
     yield Line(BOOKS, WRITE_REQUEST_UNIT, 2 * pages, "a page's entry in the send ledger, and its receipt")
     yield Line(BOOKS, READ_REQUEST_UNIT, 2 * pages, "looks at both")
 
@@ -88,9 +103,62 @@ def of_transitions(calls: float) -> Iterator[Line]:
     yield Line(STATE_MACHINE, STATE_TRANSITION, 2 * calls, "two transitions a call of a Map's child")
 
 
-def of_stream(seconds: float) -> Iterator[Line]:
-    """Yield what a stream on demand is charged for being there."""
-    yield Line(STREAM, STREAM_HOUR, seconds / 3600, "hours until the cut-over")
+def of_stream(seconds: float, *, shards: int | None = None) -> Iterator[Line]:
+    """Yield what the stream of pages is charged for being there.
+
+    Args:
+        seconds: that it is there.
+        shards: if their number is fixed; else it is on demand.
+    """
+    if shards is None:
+        yield Line(STREAM, STREAM_HOUR, seconds / 3600, "hours until the cut-over")
+        return
+    for price in (SHARD_HOUR, SHARD_HOUR_KEPT_LONGER):
+        yield Line(STREAM, price, shards * seconds / 3600, f"{shards} shards x hours until the cut-over")
+
+
+def of_pages(*, pages: float, bytes_in: float, kept_seconds: float, shards: int | None) -> Iterator[Line]:
+    """Yield what the stream of pages is charged for what goes through it.
+
+    Args:
+        pages: that were put.
+        bytes_in: of them.
+        kept_seconds: beyond a day, on the average (`kept_beyond_a_day`).
+        shards: as for `of_stream`. Shards are charged by the hour for keeping more than a day.
+    """
+    if shards is not None:
+        yield Line(STREAM, PUT_PAYLOAD_UNIT, max(pages, bytes_in / PAYLOAD_BYTES), "the table's bytes, compressed")
+        return
+    gigabytes = bytes_in / GIGABYTE
+    yield Line(STREAM, STREAM_GB_IN, gigabytes, "the table's bytes, compressed")
+    yield Line(STREAM, STREAM_GB_OUT, gigabytes, "all that was put")
+    yield from of_kept(gigabytes, kept_seconds)
+
+
+def of_kept(gigabytes: float, kept_seconds: float) -> Iterator[Line]:
+    """Yield what a stream on demand is charged for keeping what went through it beyond a day (`kept_beyond_a_day`)."""
+    if kept_seconds:
+        formula = f"all that was put x its time beyond a day until the cut-over, {PAGES_KEPT_HOURS - 24} h at most"
+        yield Line(STREAM, STREAM_GB_MONTH, gigabytes * kept_seconds / MONTH_SECONDS, formula)
+
+
+def kept_beyond_a_day(put_seconds: float, after_seconds: float) -> float:
+    """Return for how many seconds beyond a day a stream keeps what was put into it, on the average.
+
+    Args:
+        put_seconds: over which it was put, evenly.
+        after_seconds: since the last of it.
+    """
+    longest = PAGES_KEPT_SECONDS - DAY_SECONDS
+
+    def summed(age: float) -> float:
+        """Return what all ages up to this one are kept beyond a day, added up."""
+        beyond = max(0.0, age - DAY_SECONDS)
+        return beyond**2 / 2 if beyond <= longest else longest * (beyond - longest / 2)
+
+    if put_seconds <= 0:
+        return min(longest, max(0.0, after_seconds - DAY_SECONDS))
+    return (summed(put_seconds + after_seconds) - summed(after_seconds)) / put_seconds
 
 
 def of_inserts(units: float, *, of: str = "", is_replicated: bool = False) -> Iterator[Line]:
@@ -120,11 +188,16 @@ def of_replicated(units: float, *, of: str = "", is_replicated: bool = False) ->
 
 def of_replicator(what: str, *, calls: float, changes: float, book_reads: float) -> Iterator[Line]:
     """Yield what the calls that bring changes are charged, and the books that they keep."""
-    yield Line(what, READ_REQUEST_UNIT, calls * book_reads, "rule and watermark, each call")
-    yield Line(what, WRITE_REQUEST_UNIT, calls, "the watermark, each call")
+    yield from of_replicator_books(what, calls=calls, book_reads=book_reads)
     seconds = calls * REPLICATOR_CALL_SECONDS + changes / REPLICATOR_CHANGES
     formula = "0.05 s a call, and 2 ms a change"
     yield from of_calls(what, "ReplicateChanges", calls=calls, seconds=seconds, formula=formula)
+
+
+def of_replicator_books(what: str, *, calls: float, book_reads: float) -> Iterator[Line]:
+    """Yield what the replicator's calls read and note in the control table."""
+    yield Line(what, READ_REQUEST_UNIT, calls * book_reads, "rule and watermark, each call")
+    yield Line(what, WRITE_REQUEST_UNIT, calls, "the watermark, each call")
 
 
 def of_passing(changes: float) -> Iterator[Line]:

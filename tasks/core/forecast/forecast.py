@@ -9,6 +9,7 @@ from typing import Final
 
 from tasks.core.forecast import charges
 from tasks.core.forecast.bill import Bill
+from tasks.core.forecast.calls import FunctionCalls, calls_of_functions
 from tasks.core.forecast.counted import Counted, Seen
 from tasks.core.forecast.duration import Duration
 from tasks.core.forecast.lines import Lines
@@ -54,6 +55,8 @@ class Forecast:
     """Of each day that the answer is waited for."""
     calls: dict[str, float]
     """Calls that carry items, by operation."""
+    functions: dict[str, FunctionCalls]
+    """All calls of those functions whose calls go with pages, by state."""
     units: dict[str, float]
     """Read or write units of items, by the state whose metric counts them."""
     pages: int
@@ -93,6 +96,7 @@ def forecast(settings: Migration, seen: Seen) -> Forecast:
         bill=bill,
         waiting=waiting,
         calls=counted.calls(),
+        functions=calls_of_functions(counted),
         pages=counted.pages,
         records=counted.records,
         bytes_sent=counted.packed,

@@ -8,15 +8,10 @@ from tasks.core.forecast import charges
 from tasks.core.forecast.bill import Line
 from tasks.core.forecast.counted import Counted
 from tasks.core.forecast.prices import (
-    PUT_PAYLOAD_UNIT,
     READ_REQUEST_UNIT,
     REPLICATED_WRITE_REQUEST_UNIT,
     RESTORE_GB,
-    SHARD_HOUR,
-    SHARD_HOUR_KEPT_LONGER,
     STATE_TRANSITION,
-    STREAM_GB_IN,
-    STREAM_GB_OUT,
     TRANSFER_GB,
     WARM_READ_UNIT,
     WARM_WRITE_UNIT,
@@ -28,6 +23,7 @@ from tasks.core.forecast.work import (
     BOOK_READS,
     DAY_SECONDS,
     DELETES,
+    FENCE_SECONDS,
     GIGABYTE,
     LAG_SECONDS,
     PAGE_SECONDS,
@@ -48,7 +44,6 @@ from tasks.core.prove.passes import expect as expect_proof
 
 TRANSITIONS: Final = 100
 """Of the states that are no child of a Map, their waits among them (counted in recorded histories)."""
-PAYLOAD_BYTES: Final = 25 * 1024
 PROVISIONED: Final = Price("units that are provisioned, and paid for by the hour anyway", 0.0, "")
 
 
@@ -60,7 +55,7 @@ class Lines:
 
     def run_lines(self, seconds: float) -> Iterator[Line]:
         """Yield the lines of a run that takes so long."""
-        yield from self._warm_lines()
+        yield from self.warm_lines()
         packed = self._counted.packed
         working = self._counted.pages * PAGE_SECONDS
         scan = charges.of_scan(
@@ -77,7 +72,7 @@ class Lines:
         yield from (line for line in writer if line.what != charges.STREAM)
         yield from self._stream_lines(packed, seconds)
         yield from self._written(charges.of_inserts, 1.0)
-        yield from self._restore_lines()
+        yield from self.restore_lines()
         yield from self.replication_lines(seconds, charges.REPLICATOR)
         if self._counted.seen.source.stream_arn is not None:
             yield from charges.of_passing(self._counted.writes * DAY_SECONDS)
@@ -86,34 +81,31 @@ class Lines:
         purging = tombstones / PURGES_A_SECOND
         yield from charges.of_purge(tombstones, calls=purging / PURGE_CALL_SECONDS + 1, seconds=purging)
 
-    def _warm_lines(self) -> Iterator[Line]:
+    def warm_lines(self) -> Iterator[Line]:
+        """Yield what it costs, once, to make the target warm."""
         warm = self._counted.settings.warm_throughput
         made = (1 + len(self._counted.estimated.units_of_indexes)) * (1 + self._counted.replicas)
         if warm is None or self._counted.seen.target is not None:
             return
         formula = f"units beyond those of a new table, x {made} tables, indexes and replicas"
         if warm.write_units is not None:
-            yield Line("warm target", WARM_WRITE_UNIT, (warm.write_units - NEW_TABLE_WRITES_PER_SECOND) * made, formula)
+            yield Line(charges.WARM, WARM_WRITE_UNIT, (warm.write_units - NEW_TABLE_WRITES_PER_SECOND) * made, formula)
         if warm.read_units is not None:
-            yield Line("warm target", WARM_READ_UNIT, (warm.read_units - NEW_TABLE_READS_PER_SECOND) * made, formula)
+            yield Line(charges.WARM, WARM_READ_UNIT, (warm.read_units - NEW_TABLE_READS_PER_SECOND) * made, formula)
 
     def stream_hours(self, seconds: float) -> Iterator[Line]:
         """Yield the lines of a stream of pages that is there for so long."""
-        shards = self._counted.seen.pages_shards
-        if shards is None:
-            yield from charges.of_stream(seconds)
-            return
-        for price in (SHARD_HOUR, SHARD_HOUR_KEPT_LONGER):
-            yield Line(charges.STREAM, price, shards * seconds / 3600, f"{shards} shards x hours until the cut-over")
+        return charges.of_stream(seconds, shards=self._counted.seen.pages_shards)
 
     def _stream_lines(self, packed: float, seconds: float) -> Iterator[Line]:
         yield from self.stream_hours(seconds)
-        if self._counted.seen.pages_shards is not None:
-            payloads = max(self._counted.pages, packed / PAYLOAD_BYTES)
-            yield Line(charges.STREAM, PUT_PAYLOAD_UNIT, payloads, "the table's bytes, compressed")
-            return
-        yield Line(charges.STREAM, STREAM_GB_IN, packed / GIGABYTE, "the table's bytes, compressed")
-        yield Line(charges.STREAM, STREAM_GB_OUT, packed / GIGABYTE, "all that was put")
+        after = self._counted.proof_seconds() + FENCE_SECONDS
+        yield from charges.of_pages(
+            pages=self._counted.pages,
+            bytes_in=packed,
+            kept_seconds=charges.kept_beyond_a_day(self._counted.copy.seconds, after),
+            shards=self._counted.seen.pages_shards,
+        )
 
     def _written(self, lines_of: Callable[..., Iterator[Line]], times: float) -> Iterator[Line]:
         """Yield what writes are charged: in the table, each index, and each replica.
@@ -140,14 +132,15 @@ class Lines:
             else line
         )
 
-    def _restore_lines(self) -> Iterator[Line]:
+    def restore_lines(self) -> Iterator[Line]:
+        """Yield what replicas cost that are added behind the backfill."""
         there = () if self._counted.seen.target is None else self._counted.seen.target.replica_regions
         if self._counted.settings.add_replicas == "first":
             return
         for region in self._counted.settings.replica_regions:
             if region not in there:
                 formula = "GB of the table and its indexes, as a restore"
-                yield Line("replica", RESTORE_GB, restored_gigabytes(self._counted.seen.source), formula, region)
+                yield Line(charges.REPLICA, RESTORE_GB, restored_gigabytes(self._counted.seen.source), formula, region)
 
     def replication_lines(self, seconds: float, what: str) -> Iterator[Line]:
         """Yield the lines of what users write in so much time, and of the replicator under that name."""

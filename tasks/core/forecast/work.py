@@ -19,6 +19,9 @@ MEMORY_MB: Final[Mapping[str, int]] = {
 
 GIGABYTE: Final = 10**9
 DAY_SECONDS: Final = 86_400.0
+MONTH_SECONDS: Final = 30 * DAY_SECONDS
+PAYLOAD_BYTES: Final = 25 * 1024
+"""A payload unit of Kinesis has so many, and a record takes one at least."""
 
 PAGE_BYTES: Final = 10**6
 """What one Scan call returns at most is 1 MB ("Scan")."""

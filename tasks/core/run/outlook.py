@@ -5,11 +5,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tasks.core.forecast.bill import Bill
-from tasks.core.forecast.counted import Seen
+from tasks.core.forecast.counted import Counted, Seen
 from tasks.core.forecast.forecast import Forecast, forecast
 from tasks.core.forecast.other_ways import Way, other_ways
 from tasks.core.forecast.prices import PriceList
 from tasks.core.forecast.speed import bound_in_words, copy_of, way_out
+from tasks.core.forecast.spent import Basis, basis_of
 from tasks.core.forecast.work import MEMORY_MB
 from tasks.core.run.plan import Facts, notices_for, reasons_against
 from tasks.core.run.risks import Risk, risks_of
@@ -28,6 +29,8 @@ class Outlook:
     """At those prices."""
     waiting: Bill
     """A day of waiting for the answer, at those prices."""
+    basis: Basis
+    """By what units of the run become money afterwards."""
     bound: str
     """What bounds the copy most of the time, in words, and what would make it shorter."""
     refused: Sequence[str]
@@ -72,8 +75,14 @@ class Outlook:
                 "records": expected.records,
                 "bytes_sent": expected.bytes_sent,
                 "calls": dict(expected.calls),
+                "functions": {
+                    state: {"calls": one.calls, "each": dict(one.each), "in_all": dict(one.in_all)}
+                    for state, one in expected.functions.items()
+                },
                 "units": dict(expected.units),
             },
+            "basis": self.basis.model_dump(),
+            "pages_shards": seen.pages_shards,
             "refused": list(self.refused),
             "notices": list(self.notices),
             "risks": [asdict(risk) for risk in self.risks],
@@ -92,6 +101,7 @@ def _lines(bill: Bill) -> list[Mapping[str, Any]]:
     return [
         {
             "for": line.name,
+            "purpose": line.what,
             "what": line.price.what,
             "amount": line.amount,
             "usd_of_one": line.price.usd,
@@ -122,6 +132,7 @@ def outlook(settings: Migration, seen: Seen, facts: Facts, prices: PriceList) ->
         expected=expected,
         bill=expected.bill.at(prices),
         waiting=expected.waiting.at(prices),
+        basis=basis_of(Counted(settings, seen)),
         bound=bound_in_words(expected.copy.bound, copy, seen.target) + shorter,
         refused=reasons_against(settings, facts, keeps_items=settings.resume_from is not None),
         notices=notices_for(settings, facts, seen.source),

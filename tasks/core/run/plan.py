@@ -9,10 +9,12 @@ from pydantic import ValidationError, model_validator
 from tasks.core.copy.segment import plan_total_segments, plan_verify_segments
 from tasks.core.errors import Refused, VersionsDiffer
 from tasks.core.forecast.cost import cost_reasons
+from tasks.core.forecast.counted import Counted, Seen
 from tasks.core.forecast.estimate import estimate
 from tasks.core.forecast.least import capacity_reasons
 from tasks.core.forecast.replicas import replica_notices
 from tasks.core.forecast.speed import concurrency_notices, planned_caps, time_notices, warm_notices, warm_reasons
+from tasks.core.forecast.spent import Basis, basis_of
 from tasks.core.model.item import LEGACY_REPLICATION_PREFIX
 from tasks.core.model.shape import Shape, as_it_is
 from tasks.core.model.table_facts import TableFacts
@@ -38,6 +40,10 @@ class Plan(Knobs):
     """Name of the execution that began; receipts and digests are kept under it. One that resumes it takes it over."""
     begun_at: float
     """When this execution began, epoch seconds: of two the later one counts. A redrive leaves it as it was."""
+    run_begun_at: float | None = None
+    """When the run's first execution began, epoch seconds; `None` in a plan of before this was kept."""
+    basis: Basis = Basis()
+    """By what its units become money."""
     source: TableRef
     """As Preflight found it: the plan is none for another table of that name."""
     target: TableRef
@@ -157,6 +163,8 @@ def make_plan(settings: Migration, facts: Facts, *, run: str, begun_at: float) -
         migration=settings.migration,
         run=run,
         begun_at=begun_at,
+        run_begun_at=begun_at,
+        basis=basis_of(Counted(settings, Seen(source=source, target=facts.target))),
         source=TableRef(name=source.name, region=facts.region, account=source.account, key=source.key, id=source.id),
         target=TableRef(
             name=settings.target_table,

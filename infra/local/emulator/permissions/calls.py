@@ -14,6 +14,7 @@ _SERVICES: Final = {
     "AmazonSSM": "ssm",
     "DynamoDBStreams_20120810": "dynamodbstreams",
     "DynamoDB_20120810": "dynamodb",
+    "GraniteServiceVersion20100801": "cloudwatch",
     "Kinesis_20131202": "kinesis",
 }
 """By the first part of `X-Amz-Target`."""

@@ -138,6 +138,12 @@ def _function_arn(call: Call, text: str) -> str:
     return f"arn:aws:lambda:{region}:{call.account}:function:{name}"
 
 
+def _cloudwatch(call: Call, _: World) -> Requirements:
+    if call.operation != "GetMetricData":
+        raise _unknown(call)
+    return (Requirement("cloudwatch:GetMetricData", ANY_RESOURCE),)
+
+
 def _ssm(call: Call, _: World) -> Requirements:
     body = call.parsed()
     if call.operation not in ON_A_PARAMETER or "Tags" in body:
@@ -187,6 +193,7 @@ def _states(call: Call, _: World) -> Requirements:
 
 
 _SERVICES: Final[dict[str, Callable[[Call, World], Requirements]]] = {
+    "cloudwatch": _cloudwatch,
     "events": _events,
     "kinesis": _kinesis,
     "lambda": _lambda,
