@@ -2,6 +2,7 @@
 
 import json
 import urllib.request
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +21,9 @@ ITEMS = 1000
 CALLS = ("Scan", "BatchExecuteStatement", "kinesis.PutRecords")
 """Those that carry items. Nobody else makes them here."""
 NO_BOUND = 1e9
+OF_ACTION = {"PartiQLInsert": "BatchExecuteStatement"}
+OF_MAPPINGS = frozenset({"GetRecords", "GetShardIterator", "ListShards", "DescribeStream", "DescribeStreamSummary"})
+"""What a function's role is asked for by the mapping that drives it."""
 
 
 def asked(aws: LocalAwsProcess, path: str, *, put: object = None) -> str:
@@ -84,6 +88,23 @@ def take_in_metrics(running: Running) -> None:
                 cloudwatch.put_metric_data(Namespace=directive["Namespace"], MetricData=data)
 
 
+def needed_by(running: Running, state: str) -> Counter[str]:
+    """Return how many calls a function made, by operation."""
+    caller = f"tableferry-{running.migration.migration}-{state}"
+    found: Counter[str] = Counter()
+    for one in json.loads(asked(running.aws, "requirements"))["used"][caller]:
+        service, _, action = one["action"].partition(":")
+        if service in {"dynamodb", "kinesis"}:
+            found[OF_ACTION.get(action, action)] += one["count"]
+    return found
+
+
+def calls_made(running: Running, state: str) -> float:
+    """Return how often a function was called."""
+    lines = metrics_in_log(running, state)
+    return sum(sum(line.get(name, [])) for line in lines for name in ("Done", "Waits"))
+
+
 @dataclass
 class Ran:
     """A migration that was planned and run."""
@@ -100,6 +121,8 @@ class Ran:
     called: dict[str, int]
     write_units: float
     """That the target took, as the gateway counts them."""
+    needed: dict[str, Counter[str]]
+    """By state, what its function asked for, as the local AWS counts it for each role."""
 
 
 def planned(aws: LocalAwsProcess, *arguments: str) -> dict[str, Any]:
@@ -140,7 +163,8 @@ def ran(local_aws: LocalAwsProcess, tmp_path_factory: pytest.TempPathFactory) ->
     reported = workflow(local_aws.environment(), "report", arn, "--json", "--plan", str(plan_file))
     assert reported.returncode == 0, reported.stderr
     report = json.loads(reported.stdout)
-    return Ran(running, said, said_before, report, refused.message, called, limit["taken"]["write_units"])
+    needed = {state: needed_by(running, state) for state in said["predicted"]["functions"]}
+    return Ran(running, said, said_before, report, refused.message, called, limit["taken"]["write_units"], needed)
 
 
 def test_a_plan_predicts_the_calls_of_the_run_that_follows(ran: Ran) -> None:
@@ -153,6 +177,16 @@ def test_a_plan_predicts_the_units_that_the_run_takes(ran: Ran) -> None:
     for state in ("ScanSegment", "VerifySegment"):
         assert read_units_in_metrics(ran.running, state) == pytest.approx(predicted[state], rel=WITHIN), state
     assert ran.write_units == pytest.approx(predicted["WritePages"], rel=WITHIN)
+
+
+@pytest.mark.parametrize("state", ["ScanSegment", "WritePages", "VerifySegment"])
+def test_a_plan_predicts_all_calls_of_a_function_given_how_often_it_is_called(ran: Ran, state: str) -> None:
+    """How often hangs on who waits for whom, and the plan says what each call more asks."""
+    said = ran.said["predicted"]["functions"][state]
+    more = calls_made(ran.running, state) - said["calls"]
+    expected = {name: count + more * said["each"].get(name, 0) for name, count in said["in_all"].items()}
+    made = {name: count for name, count in ran.needed[state].items() if name not in {*OF_MAPPINGS, "Query"}}
+    assert made == {name: pytest.approx(count, rel=WITHIN) for name, count in expected.items()}
 
 
 def test_a_plan_says_what_its_look_at_the_source_took(ran: Ran) -> None:

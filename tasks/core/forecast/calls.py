@@ -1,7 +1,7 @@
 """How many calls a run makes, by function and operation: what hangs on pages, and what hangs on how long is waited.
 
-The numbers of each call, page and record are those of the functions' code, by every call that its fakes see
-(`tests/unit/test_calls.py`). How often a function is called that waits for another nobody knows beforehand:
+The numbers of each call, page and record are those of the functions' code, which a run on the local AWS is held against
+(`tests/workflow/test_plan_command.py`). How often a function is called that waits for another nobody knows beforehand:
 of those there is what each call more asks; `workflow/waits.py` says how many a minute of waiting has.
 """
 
