@@ -77,7 +77,7 @@ class Wire:
             path=self._path,
             content_type=f"application/x-amz-json-{model.metadata['jsonVersion']}",
         )
-        application = getattr(client.meta.config, "user_agent_appid", None)  # its stubs have none
+        application = client.meta.config.user_agent_appid  # type: ignore[attr-defined] # its stubs have none
         agent = f"tableferry app/{application}" if application else "tableferry"
         self._always = f"user-agent: {agent}\r\naccept-encoding: identity\r\n"
         self._otherwise_seconds = OTHERWISE_SECONDS[model.signing_name]
