@@ -22,7 +22,9 @@ CALLS = ("Scan", "BatchExecuteStatement", "kinesis.PutRecords")
 """Those that carry items. Nobody else makes them here."""
 NO_BOUND = 1e9
 OF_ACTION = {"PartiQLInsert": "BatchExecuteStatement"}
-OF_MAPPINGS = frozenset({"GetRecords", "GetShardIterator", "ListShards", "DescribeStream", "DescribeStreamSummary"})
+OF_MAPPINGS = frozenset(
+    {"GetRecords", "GetShardIterator", "ListShards", "DescribeStream", "DescribeStreamSummary", "SubscribeToShard"}
+)
 """What a function's role is asked for by the mapping that drives it."""
 
 
