@@ -147,6 +147,8 @@ def deployed(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> Iterator[Limi
     for cache in caches:
         cache.cache_clear()
     yield limited
+    for made in (wire.to_dynamodb(limited.aws.region), wire.to_kinesis(), wire.to_books()):
+        made.close()
     for cache in caches:
         cache.cache_clear()
 

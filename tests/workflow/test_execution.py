@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -47,15 +48,21 @@ class History:
         more = {"nextToken": str(page + 1)} if page + 1 < len(self.pages) else {}
         return {"events": self.pages[page], **more}
 
-    def get_item(self, **_: object) -> dict[str, Any]:
+    def call(self, operation: str, _: bytes) -> bytes:
+        assert operation == "GetItem"
         document = f'{{"execution_arn": "{self.asking}", "task_token": "the token"}}'
-        return {"Item": {"document": {"S": document}}}
+        return json.dumps({"Item": {"document": {"S": document}}}).encode()
 
     def send_task_success(self, **answer: str) -> None:
         self.answers.append(answer)
 
     def send_task_failure(self, **answer: str) -> None:
         self.answers.append(answer)
+
+
+@pytest.fixture(autouse=True)
+def no_wire(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "_wire", lambda session, _: session)
 
 
 def numbered(*numbers: int) -> list[dict[str, Any]]:
