@@ -16,10 +16,10 @@ from tasks.core.forecast.forecast import Range
 from tasks.core.forecast.prices import DATED, REGION
 from tasks.core.forecast.spent import Basis
 from tasks.core.forecast.taken import Taken
+from tasks.core.forecast.work import DAY_SECONDS
 from tasks.core.run.phases import Course
 from workflow.refusals import CommandRefused
 
-DAY: Final = 86_400.0
 PHASES: Final[Mapping[str, tuple[str, ...]]] = {
     "until the first page": ("Preflight", "CreateReplicas", "AttachReplicator", "AttachWriter", "PlanSegments"),
     "copy": ("Backfill", "DrainBackfill"),
@@ -167,7 +167,7 @@ def billed(plan: Predicted, spent: Bill, *, waited_seconds: float) -> list[Compa
         spent: at the plan's prices.
         waited_seconds: for the approval: what the plan says of a day of it is added.
     """
-    days = waited_seconds / DAY
+    days = waited_seconds / DAY_SECONDS
     said = _summed(
         [
             *((line, line.usd) for line in plan.bill.lines),

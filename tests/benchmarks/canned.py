@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from infra.local.emulator.limits.sizes import read_units
 from tasks.core.model.item import TOMBSTONE_ATTRIBUTE
-from tests.benchmarks.counts import PUT_UNIT_BYTES, Count, Counts
+from tests.benchmarks.counts import Count, Counts, put_units
 from tests.benchmarks.judge import canonical
 from tests.benchmarks.shapes import KEY_LENGTH, Shape
 
@@ -162,8 +162,7 @@ class NullEngine:
 
     def _put_records(self, body: bytes) -> tuple[str, bytes]:
         records = json.loads(body)["Records"]
-        units = sum(-(-(len(record["Data"]) * 3 // 4) // PUT_UNIT_BYTES) for record in records)
-        self.counts.of("PutRecords").add(Count(put_units=units))
+        self.counts.of("PutRecords").add(Count(put_units=put_units(records)))
         taken = b",".join([b'{"SequenceNumber":"1","ShardId":"shardId-000000000000"}'] * len(records))
         return "PutRecords", b'{"FailedRecordCount":0,"Records":[%s]}' % taken
 

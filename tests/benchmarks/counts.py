@@ -1,5 +1,6 @@
 """What a copier asked of an engine: calls by operation, bytes both ways, units that AWS would bill."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -66,3 +67,8 @@ class Counts:
         """Return what `as_json` was made of."""
         operations = {name: Count(**count) for name, count in text["operations"].items()}
         return cls(operations, text["differing"], text["looked_at"])
+
+
+def put_units(records: Sequence[Mapping[str, str]]) -> int:
+    """Return what Kinesis charges for records as PutRecords takes them, their data as base64."""
+    return sum(-(-(len(record["Data"]) * 3 // 4) // PUT_UNIT_BYTES) for record in records)

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from tests.benchmarks.copiers.task import REGION
 from tests.benchmarks.on_local import LocalTables
 from tests.benchmarks.shapes import Item, Shape
+from tests.statements import insert_of
 
 MEASURED: Final = ((Shape("500 B"), 8), (Shape("1 KB"), 1), (Shape("1 KB"), 8), (Shape("10 KB"), 8))
 """Shape, and connections side by side. Eight is what our writer has."""
@@ -66,12 +67,7 @@ def requests_of(way: str, table: str, items: Sequence[Item]) -> Iterator[bytes]:
                 "BatchWriteItem", {"RequestItems": {table: [{"PutRequest": {"Item": each}} for each in lot]}}
             )
         else:
-            yield _request("BatchExecuteStatement", {"Statements": [_insert(table, item) for item in lot]})
-
-
-def _insert(table: str, item: Item) -> dict[str, Any]:
-    values = ", ".join(f"'{name}': ?" for name in item)
-    return {"Statement": f'INSERT INTO "{table}" VALUE {{{values}}}', "Parameters": list(item.values())}
+            yield _request("BatchExecuteStatement", {"Statements": [insert_of(table, item) for item in lot]})
 
 
 def _request(operation: str, request: dict[str, Any]) -> bytes:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from infra.local.emulator.limits.sizes import item_bytes, read_units, write_units
 from tests.benchmarks.canned import BOOKS, items_of
-from tests.benchmarks.counts import PUT_UNIT_BYTES, Count, Counts
+from tests.benchmarks.counts import Count, Counts, put_units
 
 WITHIN_SECONDS: Final = 60.0
 WRITES: Final = ("BatchExecuteStatement", "BatchWriteItem", "ExecuteStatement", "PutItem")
@@ -75,8 +75,7 @@ def counted(operation: str, body: bytes, answered: bytes) -> tuple[str, Count]:
         items = items_of(operation, json.loads(body))
         count.items, count.write_units = len(items), _units_of(items)
     elif operation == "PutRecords":
-        records = json.loads(body)["Records"]
-        count.put_units = sum(-(-(len(record["Data"]) * 3 // 4) // PUT_UNIT_BYTES) for record in records)
+        count.put_units = put_units(json.loads(body)["Records"])
     return operation, count
 
 

@@ -1,7 +1,7 @@
 """The null engine hands out as many items as it says, and counts what it is asked."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +14,9 @@ from tests.benchmarks.copiers.task import REGION
 from tests.benchmarks.null_engine import null_engine
 from tests.benchmarks.shapes import Shape
 from tests.statements import insert_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 SHAPE = Shape("10 KB", "many")
 
@@ -121,19 +124,23 @@ def test_canned_events_deliver_as_many_records_as_are_wanted() -> None:
     assert [len(event["Records"]) for event in events] == [4, 4, 2]
 
 
+def copy_some(client: "DynamoDBClient") -> None:
+    """Read a table of 250 items, write three of them, and make a call that the engine does not know."""
+    pages = client.get_paginator("scan").paginate(TableName="source-250")
+    items = [item for page in pages for item in page["Items"]]
+    assert len(items) == 250
+    for item in items[:3]:
+        client.put_item(TableName="target", Item=item)
+    with pytest.raises(client.exceptions.ClientError, match="KeyError"):
+        client.list_tables()
+
+
 def test_it_serves_boto3_and_says_what_it_counted() -> None:
     with null_engine() as engine:
         engine.prepare(SHAPE)
         client = LocalSession(engine.endpoint_url, REGION).client("dynamodb")
-        items = [
-            item for page in client.get_paginator("scan").paginate(TableName="source-250") for item in page["Items"]
-        ]
-        for item in items[:3]:
-            client.put_item(TableName="target", Item=item)
-        with pytest.raises(client.exceptions.ClientError, match="KeyError"):
-            client.list_tables()
+        copy_some(client)
         counts = engine.counts()
-        assert len(items) == 250
         assert counts.operations["PutItem"].calls == 3
         assert (counts.looked_at, counts.differing) == (3, 0)
         engine.prepare(SHAPE)

@@ -6,6 +6,7 @@ with its length, is read here; whatever else a server may send is read by `http.
 """
 
 import contextlib
+import functools
 import io
 import re
 import socket
@@ -33,7 +34,7 @@ _HEAD_ENDS: Final = b"\r\n\r\n"
 _STATUS: Final = re.compile(rb"HTTP/1\.1 ([2-5]\d\d)[ \r]")
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n", re.IGNORECASE)
 _CHECKSUM: Final = re.compile(rb"\r\nx-amz-crc32:[ \t]*(\d+)[ \t]*\r\n", re.IGNORECASE)
-_PORTS: Final = {"http": 80, "https": 443}
+PORTS: Final = {"http": 80, "https": 443}
 _UNUSUAL: Final = re.compile(
     rb"\r\n(transfer-encoding:|content-encoding:|connection:(?![ \t]*keep-alive))", re.IGNORECASE
 )
@@ -57,7 +58,7 @@ class Connections:
         self._url = url
         self._parsed = urllib3.util.parse_url(url)
         self._kept: deque[HTTPConnection] = deque(maxlen=clients.CONNECTIONS_MOST)
-        self._trust = _trust() if self._parsed.scheme == "https" else None
+        self._trust = _trust(clients.trusted_certificates()) if self._parsed.scheme == "https" else None
 
     def exchange(self, head: bytes, body: bytes) -> Answer:
         """Send a request and return its answer, over a connection that nobody else uses meanwhile.
@@ -128,18 +129,19 @@ class Connections:
         proxy = urllib3.util.parse_url(through if "://" in through else f"http://{through}")
         scheme = proxy.scheme or "http"
         connection = HTTPSConnection(
-            str(proxy.host), proxy.port or _PORTS[scheme], timeout=timeout, ssl_context=self._trust
+            str(proxy.host), proxy.port or PORTS[scheme], timeout=timeout, ssl_context=self._trust
         )
         auth = urllib3.make_headers(proxy_basic_auth=unquote(proxy.auth)) if proxy.auth else None
-        connection.set_tunnel(host, port or _PORTS["https"], auth, scheme=scheme)
+        connection.set_tunnel(host, port or PORTS["https"], auth, scheme=scheme)
         return connection
 
 
-def _trust() -> ssl.SSLContext:
-    """Return what tells whom to believe, by the certificates that boto3 trusts. It takes as long as many calls."""
+@functools.cache
+def _trust(certificates: str) -> ssl.SSLContext:
+    """Return what tells whom to believe, by a file of certificates; made once, since it takes as long as many calls."""
     context: ssl.SSLContext = create_urllib3_context()
     context.check_hostname = True
-    context.load_verify_locations(clients.trusted_certificates())
+    context.load_verify_locations(certificates)
     return context
 
 
@@ -157,25 +159,22 @@ def _receive(sock: socket.socket) -> tuple[Answer, bool]:
     """Return the answer that comes next, and whether the connection can be used for another one."""
     received = bytearray()
     while (end := received.find(_HEAD_ENDS)) < 0:
-        _receive_more(sock, received)
+        some = sock.recv(RECEIVED_AT_ONCE)
+        if not some:
+            raise ConnectionResetError("the connection ended before an answer")
+        received += some
     behind = end + len(_HEAD_ENDS)
     status, length = _STATUS.match(received), _LENGTH.search(received, 0, end + 2)
     if status is None or length is None or _UNUSUAL.search(received, 0, end + 2):
         return _read_by_http_client(sock, bytes(received)), False
-    whole = behind + int(length[1])
-    if whole - len(received) > RECEIVED_AT_ONCE:
-        filled = len(received)
-        received += bytes(whole - filled)
-        room = memoryview(received)
-        while filled < len(received):
+    whole, filled = behind + int(length[1]), len(received)
+    received += bytes(max(0, whole - filled))
+    with memoryview(received) as room:
+        while filled < whole:
             count = sock.recv_into(room[filled:])
             if not count:
                 raise ConnectionResetError("the connection ended within an answer")
             filled += count
-        room.release()
-    else:
-        while len(received) < whole:
-            _receive_more(sock, received)
     data = bytes(memoryview(received)[behind:whole])
     told = _CHECKSUM.search(received, 0, end + 2)
     _check(data, told and told[1])
@@ -187,13 +186,6 @@ def _check(data: bytes, told: bytes | None) -> None:
     """Hold an answer against its checksum, which DynamoDB sends along."""
     if told is not None and isal_zlib.crc32(data) != int(told):
         raise ConnectionError("an answer is not as it was sent: its checksum differs")
-
-
-def _receive_more(sock: socket.socket, received: bytearray) -> None:
-    some = sock.recv(RECEIVED_AT_ONCE)
-    if not some:
-        raise ConnectionResetError("the connection ended before an answer")
-    received += some
 
 
 def _read_by_http_client(sock: socket.socket, received: bytes) -> Answer:

@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError
 from botocore.exceptions import ConnectionError as NotConnectedError
 
 from tasks.aws.session import clients, measure
-from tasks.aws.session.connections import Answer, Connections
+from tasks.aws.session.connections import PORTS, Answer, Connections
 from tasks.aws.session.signing import Credentials, Signer
 from tasks.core.metrics import THROTTLES
 from tasks.core.model.table_ref import TableAddress
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
     from botocore.credentials import Credentials as RenewedCredentials
 
-_PORTS: Final = {"http": 80, "https": 443}
 THROTTLED_SECONDS: Final = 1.0
 OTHERWISE_SECONDS: Final = {"dynamodb": 0.025, "kinesis": 0.05}
 """The most before the second try, after an answer that says too much, and after all else."""
@@ -67,7 +66,7 @@ class Wire:
     ) -> None:
         model = client.meta.service_model
         url = urllib3.util.parse_url(client.meta.endpoint_url)
-        is_usual_port = url.port in {None, _PORTS.get(url.scheme or "")}
+        is_usual_port = url.port in {None, PORTS.get(url.scheme or "")}
         self._path = url.path or "/"
         self._target = model.metadata["targetPrefix"]
         self._signer = Signer(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from tasks.core import metrics
-from tasks.core.forecast.work import MEMORY_MB
+from tasks.core.forecast.work import DAY_SECONDS, MEMORY_MB
 from tasks.core.metrics import NAMESPACE, Metric
 from tasks.core.model.names import function_name
 
@@ -109,11 +109,10 @@ def period_seconds(seconds: float, *, age_seconds: float) -> int:
         seconds: that are asked for.
         age_seconds: since they began.
     """
-    least = 60 if age_seconds < 15 * DAY else 300 if age_seconds < 63 * DAY else 3600
+    least = 60 if age_seconds < 15 * DAY_SECONDS else 300 if age_seconds < 63 * DAY_SECONDS else 3600
     wanted = seconds / POINTS_MOST
     return next((one for one in (60, 300, 900, 3600) if one >= max(least, wanted)), 3600)
 
 
-DAY: Final = 86_400
 POINTS_MOST: Final = 1440
 """Of one metric in an answer, but of a run of months: longer periods would begin hours before it did."""
